@@ -1,0 +1,1 @@
+"""Daily, cloud-gap-filled NDVI and per-field statistics from Sentinel-2."""

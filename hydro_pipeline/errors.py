@@ -1,0 +1,72 @@
+"""Every error this package raises on purpose.
+
+The tree is grouped by what the handler would do: `HydroError.retryable` is True where the same
+call may succeed later with nothing changed by a person (a service that is down, a lost race), and
+False where somebody has to change an input, a setting or a stored object first.
+"""
+
+from typing import ClassVar
+
+
+class HydroError(Exception):
+    """Base class. The message names the thing, the value, and what to do about it."""
+
+    retryable: ClassVar[bool] = False
+
+
+class InputError(HydroError):
+    """Something a person gave is wrong: fix it and run again."""
+
+
+class SettingError(InputError):
+    """A `HYDRO_*` setting is wrong or missing."""
+
+
+class AreaError(InputError):
+    """An area is unknown, or its bounding box, CRS or resolution cannot be used."""
+
+
+class FieldsError(InputError):
+    """A fields file, or a field in it, cannot be used."""
+
+
+class StoreAccessError(InputError):
+    """The object store answers, but refuses: wrong keys, missing bucket, no permission."""
+
+
+class MissingDayError(HydroError):
+    """A day cannot be made because the day before it is not in the cube."""
+
+
+class CubeMeaningError(HydroError):
+    """The stored cube was made with other values of the settings that give pixels their meaning."""
+
+
+class CatalogAnswerError(HydroError):
+    """The catalog answered with something that is not a usable STAC answer."""
+
+
+class SceneError(HydroError):
+    """A scene's STAC item is malformed, or contradicts its own pixels."""
+
+
+class TransientError(HydroError):
+    """The same call may succeed later."""
+
+    retryable: ClassVar[bool] = True
+
+
+class StoreUnavailableError(TransientError):
+    """The object store cannot be reached, or fails."""
+
+
+class CatalogUnavailableError(TransientError):
+    """The catalog cannot be reached, fails, or cut its answer short."""
+
+
+class SceneReadError(TransientError):
+    """A scene's pixels could not be read."""
+
+
+class ConflictError(TransientError):
+    """Another writer changed the same object first."""

@@ -1,0 +1,181 @@
+"""The `HYDRO_*` environment, read and validated once."""
+
+import datetime as dt
+import re
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from hydro_pipeline.errors import SettingError
+
+EARTH_SEARCH = "https://earth-search.aws.element84.com/v1"
+
+CommaSeparated = NoDecode
+
+
+class ZonalWeights(StrEnum):
+    """How much a pixel counts in a field."""
+
+    COVERAGE = "coverage"
+    """The fraction of the pixel that the field covers, 0 to 1."""
+    CENTRE = "centre"
+    """1 where the pixel's centre lies in the field, else 0."""
+
+
+class OffsetCheck(StrEnum):
+    """What to do when a scene's pixels contradict its offset flag."""
+
+    WARN = "warn"
+    FAIL = "fail"
+    OFF = "off"
+
+
+class Settings(BaseSettings):
+    """All settings. Each is the environment variable `HYDRO_<NAME>`.
+
+    Raises `SettingError` from `Settings.load` when a value cannot be used.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="HYDRO_", frozen=True, extra="ignore")
+
+    root: str = Field(
+        default="./hydro-data",
+        description="Where everything is stored: a directory, or `s3://bucket/prefix`.",
+    )
+    s3_endpoint_url: str | None = Field(
+        default=None, description="Endpoint of an S3-compatible server; unset: AWS."
+    )
+    s3_region: str = Field(default="us-east-1", description="Region of the bucket.")
+    s3_access_key_id: SecretStr | None = Field(
+        default=None, description="Access key; unset: the default AWS credential chain."
+    )
+    s3_secret_access_key: SecretStr | None = Field(
+        default=None, description="Secret key that belongs to the access key."
+    )
+    catalog: str = Field(
+        default=EARTH_SEARCH,
+        description="Root of a STAC API, or path or URL of a static ItemCollection "
+        "whose asset hrefs are relative to it.",
+    )
+    collection: str = Field(default="sentinel-2-l2a", description="STAC collection to search.")
+    areas: Annotated[tuple[str, ...], CommaSeparated] = Field(
+        default=(), description="Names of the areas, comma separated; unset: all areas in the root."
+    )
+    start_date: dt.date | None = Field(
+        default=None,
+        description="First day of every cube; unset: the first day that is run.",
+    )
+    clear_classes: Annotated[tuple[int, ...], CommaSeparated] = Field(
+        default=(2, 4, 5, 6, 7),
+        description="Scene classification (SCL) classes that count as clear, comma separated.",
+    )
+    cloud_buffer_m: float = Field(
+        default=60.0,
+        ge=0,
+        le=5000,
+        description="Pixels this near to a cloud or its shadow are not clear, metres.",
+    )
+    max_age_days: int | None = Field(
+        default=None,
+        ge=0,
+        le=32767,
+        description="A carried value older than this becomes nodata, days; unset: never.",
+    )
+    zonal_weights: ZonalWeights = Field(
+        default=ZonalWeights.COVERAGE,
+        description="How a pixel counts in a field: `coverage` (its covered fraction) "
+        "or `centre` (1 if its centre is inside).",
+    )
+    offset_check: OffsetCheck = Field(
+        default=OffsetCheck.WARN,
+        description="When a scene's pixels contradict its offset flag: `warn`, `fail` or `off`.",
+    )
+    requester_pays: bool = Field(
+        default=False, description="Pay for reads of `s3://` imagery in requester-pays buckets."
+    )
+    latency_days: int = Field(
+        default=2,
+        ge=0,
+        le=60,
+        description="Days to wait for a day's scenes to be published before it is run.",
+    )
+    lookback_days: int = Field(
+        default=14, ge=0, le=90, description="How many days back late scenes are looked for."
+    )
+    alert_webhook: SecretStr | None = Field(
+        default=None, description="Slack-compatible URL that failures are posted to; unset: off."
+    )
+
+    @field_validator("areas", "clear_classes", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("start_date", "max_age_days", "s3_endpoint_url", "alert_webhook", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: Any) -> Any:
+        return None if value == "" else value
+
+    @field_validator("s3_access_key_id", "s3_secret_access_key", mode="before")
+    @classmethod
+    def _empty_key_is_unset(cls, value: Any) -> Any:
+        return None if value == "" else value
+
+    @field_validator("areas")
+    @classmethod
+    def _area_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if not re.fullmatch(r"[A-Za-z0-9_]+", name):
+                raise ValueError(f"area name {name!r} may only hold letters, digits and _")
+        return value
+
+    @field_validator("clear_classes")
+    @classmethod
+    def _scl_classes(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if not value or any(not 1 <= c <= 11 for c in value):
+            raise ValueError("give SCL classes from 1 to 11, for example 4,5,6")
+        return tuple(sorted(set(value)))
+
+    @field_validator("root")
+    @classmethod
+    def _root(cls, value: str) -> str:
+        value = value.rstrip("/") or "/"
+        if value.startswith("s3:"):
+            if not value.removeprefix("s3://").split("/")[0] or not value.startswith("s3://"):
+                raise ValueError("give s3://bucket or s3://bucket/prefix")
+        elif "://" in value:
+            raise ValueError("give a directory or s3://bucket/prefix")
+        return value
+
+    @classmethod
+    def load(cls, **overrides: Any) -> "Settings":
+        """Settings from the environment, with `overrides` by field name on top.
+
+        Raises `SettingError` naming every wrong variable and its value.
+        """
+        try:
+            settings = cls(**overrides)
+        except ValidationError as error:
+            problems = "; ".join(
+                f"HYDRO_{'_'.join(str(p) for p in e['loc'][:1]).upper()}={e.get('input')!r}: "
+                f"{e['msg'].removeprefix('Value error, ')}"
+                for e in error.errors(include_url=False)
+            )
+            raise SettingError(problems) from None
+        if (settings.s3_access_key_id is None) != (settings.s3_secret_access_key is None):
+            raise SettingError(
+                "HYDRO_S3_ACCESS_KEY_ID and HYDRO_S3_SECRET_ACCESS_KEY: set both, or neither"
+            )
+        return settings
+
+    @property
+    def catalog_is_api(self) -> bool:
+        """True if `catalog` is a STAC API root, False if it is a static ItemCollection."""
+        return self.catalog.startswith(("http://", "https://")) and not Path(
+            self.catalog
+        ).suffix.lower() in {".json", ".geojson"}
