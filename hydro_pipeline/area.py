@@ -57,7 +57,9 @@ class Area:
                 f"area {name}: resolution {resolution:g} m must divide {SNAP_M:g} m, "
                 "for example 10, 20 or 60"
             )
-        area = cls(name, bbox, crs=_metric_crs(name, crs or utm_crs(name, bbox)), resolution=resolution)
+        area = cls(
+            name, bbox, crs=_metric_crs(name, crs or utm_crs(name, bbox)), resolution=resolution
+        )
         height, width = area.grid.shape
         if max(height, width) * resolution > MAX_SIDE_M:
             raise AreaError(
@@ -125,7 +127,10 @@ class Area:
             stored = properties.get("resolution")
             resolution = float(stored) if stored is not None else 10.0
         return cls.from_bbox(
-            name, (west, south, east, north), crs=crs or properties.get("crs"), resolution=resolution
+            name,
+            (west, south, east, north),
+            crs=crs or properties.get("crs"),
+            resolution=resolution,
         )
 
     def footprint(self) -> BaseGeometry:
@@ -148,7 +153,7 @@ def utm_crs(name: str, bbox: Bbox) -> str:
     zone = min(int((lon + 180) // 6) + 1, 60)
     if 56 <= lat < 64 and 3 <= lon < 12:
         zone = 32
-    if 72 <= lat and 0 <= lon < 42:
+    if lat >= 72 and 0 <= lon < 42:
         zone = 31 + 2 * int((lon + 3) // 12)
     return f"EPSG:{(32600 if lat >= 0 else 32700) + zone}"
 
@@ -158,8 +163,12 @@ def _check_bbox(name: str, bbox: Bbox) -> None:
         raise AreaError(f"area {name}: bounding box {bbox} must be four numbers W,S,E,N in degrees")
     west, south, east, north = bbox
     shown = f"area {name}: bounding box {west:g},{south:g},{east:g},{north:g}"
-    if not (-180 <= west <= 180 and -180 <= east <= 180 and -90 <= south <= 90 and -90 <= north <= 90):
-        raise AreaError(f"{shown}: longitudes lie in -180..180, latitudes in -90..90 (order W,S,E,N)")
+    if not (
+        -180 <= west <= 180 and -180 <= east <= 180 and -90 <= south <= 90 and -90 <= north <= 90
+    ):
+        raise AreaError(
+            f"{shown}: longitudes lie in -180..180, latitudes in -90..90 (order W,S,E,N)"
+        )
     if west == east or south == north:
         raise AreaError(f"{shown} has zero size: give west < east and south < north")
     if south > north:

@@ -116,7 +116,9 @@ class Settings(BaseSettings):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
-    @field_validator("start_date", "max_age_days", "s3_endpoint_url", "alert_webhook", mode="before")
+    @field_validator(
+        "start_date", "max_age_days", "s3_endpoint_url", "alert_webhook", mode="before"
+    )
     @classmethod
     def _empty_is_unset(cls, value: Any) -> Any:
         return None if value == "" else value
@@ -176,6 +178,6 @@ class Settings(BaseSettings):
     @property
     def catalog_is_api(self) -> bool:
         """True if `catalog` is a STAC API root, False if it is a static ItemCollection."""
-        return self.catalog.startswith(("http://", "https://")) and not Path(
+        return self.catalog.startswith(("http://", "https://")) and Path(
             self.catalog
-        ).suffix.lower() in {".json", ".geojson"}
+        ).suffix.lower() not in {".json", ".geojson"}

@@ -102,7 +102,9 @@ class Store:
         """The last `size` bytes of an object (all of it if shorter), or None if absent."""
         with self._translated(key):
             try:
-                return bytes(obstore.get(self._objects, key, options={"range": {"suffix": size}}).bytes())
+                return bytes(
+                    obstore.get(self._objects, key, options={"range": {"suffix": size}}).bytes()
+                )
             except (NotFoundError, FileNotFoundError) as error:
                 self._check_bucket(error)
                 return None
@@ -130,9 +132,7 @@ class Store:
                 if etag is None:
                     obstore.put(self._objects, key, data, mode="create", use_multipart=False)
                 elif self.is_s3:
-                    obstore.put(
-                        self._objects, key, data, mode={"e_tag": etag}, use_multipart=False
-                    )
+                    obstore.put(self._objects, key, data, mode={"e_tag": etag}, use_multipart=False)
                 else:
                     self._put_if_local(key, data, etag)
             except (AlreadyExistsError, PreconditionError):
