@@ -57,14 +57,14 @@ class Area:
                 f"area {name}: resolution {resolution:g} m must divide {SNAP_M:g} m, "
                 "for example 10, 20 or 60"
             )
-        area = cls(
-            name, bbox, crs=_metric_crs(name, crs or utm_crs(name, bbox)), resolution=resolution
-        )
+        crs = _metric_crs(name, crs or utm_crs(name, bbox))
+        area = cls(name, bbox, crs, resolution)
         height, width = area.grid.shape
         if max(height, width) * resolution > MAX_SIDE_M:
             raise AreaError(
-                f"area {name}: {width * resolution / 1000:.0f} x {height * resolution / 1000:.0f} km "
-                f"is larger than {MAX_SIDE_M / 1000:.0f} km on a side; split it into several areas"
+                f"area {name}: {width * resolution / 1000:.0f} x "
+                f"{height * resolution / 1000:.0f} km is larger than {MAX_SIDE_M / 1000:.0f} km "
+                "on a side; split it into several areas"
             )
         return area
 
@@ -126,12 +126,8 @@ class Area:
         if resolution is None:
             stored = properties.get("resolution")
             resolution = float(stored) if stored is not None else 10.0
-        return cls.from_bbox(
-            name,
-            (west, south, east, north),
-            crs=crs or properties.get("crs"),
-            resolution=resolution,
-        )
+        crs = crs or properties.get("crs")
+        return cls.from_bbox(name, (west, south, east, north), crs, resolution)
 
     def footprint(self) -> BaseGeometry:
         """Outline of the grid in the grid's CRS."""
@@ -163,9 +159,7 @@ def _check_bbox(name: str, bbox: Bbox) -> None:
         raise AreaError(f"area {name}: bounding box {bbox} must be four numbers W,S,E,N in degrees")
     west, south, east, north = bbox
     shown = f"area {name}: bounding box {west:g},{south:g},{east:g},{north:g}"
-    if not (
-        -180 <= west <= 180 and -180 <= east <= 180 and -90 <= south <= 90 and -90 <= north <= 90
-    ):
+    if max(abs(west), abs(east)) > 180 or max(abs(south), abs(north)) > 90:
         raise AreaError(
             f"{shown}: longitudes lie in -180..180, latitudes in -90..90 (order W,S,E,N)"
         )

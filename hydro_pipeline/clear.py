@@ -24,7 +24,7 @@ def clear_mask(
     return _clear_mask(np.ascontiguousarray(scl), is_clear, spoils, buffer_px)
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def _clear_mask(
     scl: NDArray[np.uint8], is_clear: NDArray[np.bool_], spoils: NDArray[np.bool_], radius: int
 ) -> NDArray[np.bool_]:

@@ -31,7 +31,7 @@ class Block(NamedTuple):
     observed_on: Int16
     """(y, x), days since 1970-01-01, `NODATA` where never seen."""
     counts: NDArray[np.int64]
-    """(scene, 4) pixels: with data, of those clear, of those used, of the clear with red DN < 1000."""
+    """(scene, 4) pixels: with data, of those clear; of the clear: used, and with red DN < 1000."""
 
 
 def composite_block(
@@ -73,15 +73,18 @@ def carry_block(
     What was observed on `day` stays (`observed_on` equals `day`); all else is carried again.
     All arrays are (y, x).
     """
-    return _carry(ndvi, observed_on, previous_ndvi, previous_observed_on, day, max_age)  # type: ignore[no-any-return]
+    new: tuple[Int16, Int16] = _carry(
+        ndvi, observed_on, previous_ndvi, previous_observed_on, day, max_age
+    )
+    return new
 
 
-@njit(nogil=True, cache=True, inline="always")  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True, inline="always")
 def _expired(observed_on: int, day: int, max_age: int) -> bool:
     return observed_on == NODATA or day - observed_on > max_age
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def _composite(red, nir, clear, offset, before, before_on, day, max_age):  # type: ignore[no-untyped-def]
     scenes, height, width = red.shape
     ndvi = np.empty((height, width), np.int16)
@@ -117,7 +120,7 @@ def _composite(red, nir, clear, offset, before, before_on, day, max_age):  # typ
     return ndvi, observed_on, counts
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def _carry(ndvi, observed_on, before, before_on, day, max_age):  # type: ignore[no-untyped-def]
     new = ndvi.copy()
     new_on = observed_on.copy()

@@ -117,15 +117,16 @@ class Settings(BaseSettings):
         return value
 
     @field_validator(
-        "start_date", "max_age_days", "s3_endpoint_url", "alert_webhook", mode="before"
+        "start_date",
+        "max_age_days",
+        "s3_endpoint_url",
+        "s3_access_key_id",
+        "s3_secret_access_key",
+        "alert_webhook",
+        mode="before",
     )
     @classmethod
     def _empty_is_unset(cls, value: Any) -> Any:
-        return None if value == "" else value
-
-    @field_validator("s3_access_key_id", "s3_secret_access_key", mode="before")
-    @classmethod
-    def _empty_key_is_unset(cls, value: Any) -> Any:
         return None if value == "" else value
 
     @field_validator("areas")
