@@ -1,0 +1,50 @@
+# Every target works on a fresh machine that has Python 3.12, make and a C library.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+UV_VERSION := 0.13.9
+export DAGSTER_HOME ?= $(CURDIR)/.dagster
+
+help: ## Show this list
+	@grep -hE '^[a-z][a-z0-9-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+venv: .venv/installed ## Make .venv with exactly the packages of requirements.lock
+
+.venv/installed: requirements.lock pyproject.toml
+	@python=$$(for p in python3.12 python3 python; do \
+	  $$p -c 'import sys; sys.exit(sys.version_info[:2] != (3, 12))' 2>/dev/null && echo $$p && break; \
+	done) || { echo "Python 3.12 is needed: no python3.12, python3 or python here is it." >&2; exit 1; }; \
+	$(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 12))' 2>/dev/null \
+	  || { rm -rf .venv && $$python -m venv .venv; }
+	@echo "Installing the packages of requirements.lock into .venv; the first time takes minutes."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+demo: venv ## Simulate a season, run it, catch up two late fields, explain what happened
+	@$(BIN)/hydro demo
+
+test: venv ## Run the tests (ARGS="tests/test_area.py -k utm" for some of them)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+test-slow: venv ## Run the heavy tests
+	@$(BIN)/python -m pytest -m slow $(ARGS)
+
+lint: venv ## Check style, types and the import rules
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+format: venv ## Mend what the style check can mend by itself
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+ui: venv ## Open the Dagster UI on http://127.0.0.1:3000
+	@$(BIN)/dg dev
+
+clean: ## Remove .venv and caches; data stays
+	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+.PHONY: help venv demo test test-slow lint format ui clean

@@ -1,0 +1,96 @@
+"""Fixtures that every test may use: a season, a real case, an S3 server; and a clean environment."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from hydro_pipeline.settings import Settings
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+for _name in [n for n in os.environ if n.startswith(("HYDRO_", "AWS_", "DAGSTER_"))]:
+    del os.environ[_name]
+os.environ |= {
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "DAGSTER_DISABLE_TELEMETRY": "true",
+}
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """An empty bucket of a moto server on loopback."""
+
+    name: str
+    endpoint: str
+    client: Any
+    """A boto3 S3 client of the server."""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The `HYDRO_*` variables that lead to the bucket, for child processes."""
+        return {
+            "HYDRO_ROOT": f"s3://{self.name}/data",
+            "HYDRO_S3_ENDPOINT_URL": self.endpoint,
+            "HYDRO_S3_REGION": "us-east-1",
+            "HYDRO_S3_ACCESS_KEY_ID": "testing",
+            "HYDRO_S3_SECRET_ACCESS_KEY": "testing",
+        }
+
+    def settings(self, **overrides: Any) -> Settings:
+        """Settings whose root is in the bucket, with `overrides` by field name."""
+        ours = {k.removeprefix("HYDRO_").lower(): v for k, v in self.environment.items()}
+        return Settings.load(**(ours | overrides))
+
+    def keys(self) -> list[str]:
+        """Every key in the bucket, sorted."""
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name)
+        return sorted(o["Key"] for page in pages for o in page.get("Contents", []))
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """URL of a moto S3 server on a free port of 127.0.0.1, for the whole run."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3(s3_server: str) -> Bucket:
+    """A new, empty, versionless bucket."""
+    client = boto3.client(
+        "s3",
+        endpoint_url=s3_server,
+        region_name="us-east-1",
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+    )
+    name = f"bucket-{uuid.uuid4().hex[:12]}"
+    client.create_bucket(Bucket=name)
+    return Bucket(name, s3_server, client)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings whose root is an empty directory."""
+    return Settings.load(root=str(tmp_path / "root"))
+
+
+@pytest.fixture(scope="session")
+def realcase() -> Path:
+    """The folder of 29 real Sentinel-2 days over fields near Mol; skips where it is not at hand."""
+    folder = SHARED / "realcase"
+    if not folder.is_dir():
+        pytest.skip("needs ../shared/realcase (real imagery that is not part of this repository)")
+    return folder
