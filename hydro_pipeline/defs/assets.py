@@ -2,22 +2,23 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
-from datetime import date
 
 import dagster as dg
 
 from hydro_pipeline.defs import metadata
 from hydro_pipeline.defs.names import RETRIES_TAG, days_of, key
 from hydro_pipeline.errors import HydroError
+from hydro_pipeline.field_stats import StatsReport
 from hydro_pipeline.fields import fields_etag
+from hydro_pipeline.ingest import DayReport
 from hydro_pipeline.pipeline import Pipeline
 
 RETRIES = 3
 RETRY_WAIT_S = 15.0
 """Wait before the first retry; each further one waits four times longer."""
 
-Progress = Callable[[str, date], None]
-"""Called with the asset's name and the day after each day."""
+Progress = Callable[[DayReport | StatsReport], None]
+"""Called with the report of each day, right after the day is done."""
 
 
 def area_assets(area: str, partitions: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition]:
@@ -54,7 +55,7 @@ def area_assets(area: str, partitions: dg.DailyPartitionsDefinition) -> list[dg.
                 context.log.info(f"{area} {report.day}: {report.outcome}")
                 for warning in report.warnings:
                     context.log.warning(f"{area} {report.day}: {warning}")
-                progress("ndvi_composite", report.day)
+                progress(report)
 
     @dg.asset(
         key=key(area, "field_stats"),
@@ -81,7 +82,7 @@ def area_assets(area: str, partitions: dg.DailyPartitionsDefinition) -> list[dg.
                     metadata.of_stats(report, pipeline.store),
                     partition_key=report.day.isoformat(),
                 )
-                progress("field_stats", report.day)
+                progress(report)
 
     @dg.observable_source_asset(
         key=key(area, "fields"),

@@ -7,6 +7,8 @@ from datetime import date
 import dagster as dg
 
 from hydro_pipeline.defs.assets import Progress, area_assets
+from hydro_pipeline.field_stats import StatsReport
+from hydro_pipeline.ingest import DayReport
 from hydro_pipeline.pipeline import Pipeline
 
 EARLIEST = date(2015, 7, 1)
@@ -16,7 +18,7 @@ EARLIEST = date(2015, 7, 1)
 def build_defs(
     pipeline: Pipeline, areas: Sequence[str], progress: Progress | None = None
 ) -> dg.Definitions:
-    """Dagster definitions of `areas`; `progress` hears of each day as it is done."""
+    """Dagster definitions of `areas`; `progress` gets the report of each day."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)
         warnings.simplefilter("ignore", dg.PreviewWarning)
@@ -30,5 +32,5 @@ def build_defs(
         )
 
 
-def _nobody(asset: str, day: date) -> None:
+def _nobody(_report: DayReport | StatsReport) -> None:
     """Nobody waits for progress when a daemon runs the days."""

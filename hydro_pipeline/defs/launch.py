@@ -20,18 +20,18 @@ def materialize(
     first: date,
     last: date,
     assets: Literal["all", "field_stats"] = "all",
-    on_event: Progress | None = None,
+    on_report: Progress | None = None,
     settings: Settings | None = None,
 ) -> None:
     """Materialize the days `first` to `last` of an area in one ordered run, in this process.
 
     The run is recorded in the instance of `DAGSTER_HOME` where that is set, else nowhere.
-    `on_event` is called with the asset's name and the day after each day. Raises the `HydroError`
-    that stopped the run; what was committed before it stays.
+    `on_report` gets the report of each day, right after it is done. Raises the `HydroError` that
+    stopped the run; what was committed before it stays.
     """
     pipeline = Pipeline(settings or Settings.load())
     pipeline.area(area)
-    defs = build_defs(pipeline, (area,), on_event)
+    defs = build_defs(pipeline, (area,), on_report)
     names: tuple[Name, ...] = (
         ("ndvi_composite", "field_stats") if assets == "all" else ("field_stats",)
     )
