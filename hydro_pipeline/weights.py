@@ -5,8 +5,7 @@ import json
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import shapely
@@ -24,6 +23,7 @@ from hydro_pipeline.fieldfile import LONLAT, Geometries, reprojected
 from hydro_pipeline.fields import Field
 from hydro_pipeline.settings import ZonalWeights
 from hydro_pipeline.store import Store
+from hydro_pipeline.zonal import Weights
 
 VERSION = 1
 """Of the stored form, and of the rules that weights are made by."""
@@ -36,40 +36,6 @@ STRIP_PIXELS = 2**24
 
 Pixels = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32], float]
 """Rows, columns and weights of one field's pixels on the grid, and its total weight."""
-
-
-@dataclass(frozen=True)
-class Weights:
-    """The pixels of each field, one field's after the other's (compressed sparse rows)."""
-
-    field_ids: tuple[str, ...]
-    hashes: tuple[str, ...]
-    """`Field.hash` of each field."""
-    start: NDArray[np.int64]
-    """(field + 1,): the pixels of field i are start[i] to start[i + 1]."""
-    row: NDArray[np.int32]
-    """(pixel,) rows of the grid, from its north edge."""
-    col: NDArray[np.int32]
-    """(pixel,) columns of the grid, from its west edge."""
-    weight: NDArray[np.float32]
-    """(pixel,) greater than 0, at most 1."""
-    total: NDArray[np.float64]
-    """(field,) weight of the whole polygon in pixels, also of what lies beyond the grid."""
-
-    def subset(self, index: NDArray[np.integer[Any]]) -> "Weights":
-        """The weights of the fields at the positions `index`, in that order."""
-        counts = np.diff(self.start)[index]
-        start = np.concatenate([[0], np.cumsum(counts)])
-        pixels = np.repeat(self.start[index] - start[:-1], counts) + np.arange(start[-1])
-        return Weights(
-            tuple(self.field_ids[i] for i in index),
-            tuple(self.hashes[i] for i in index),
-            start,
-            self.row[pixels],
-            self.col[pixels],
-            self.weight[pixels],
-            self.total[index],
-        )
 
 
 def build_weights(fields: Sequence[Field], grid: GeoBox, method: ZonalWeights) -> Weights:

@@ -1,11 +1,13 @@
 """Statistics of every field over one day's composite, in one pass over the weighted pixels."""
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from hydro_pipeline.composite import NODATA
-from hydro_pipeline.weights import Weights
 
 STATISTICS = (
     *("ndvi_mean", "ndvi_median", "ndvi_std", "ndvi_min", "ndvi_max", "ndvi_p10", "ndvi_p90"),
@@ -17,6 +19,40 @@ UNITS = 10_000.0
 """Stored NDVI units per 1.0."""
 
 NEVER = np.iinfo(np.int32).min
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The pixels of each field, one field's after the other's (compressed sparse rows)."""
+
+    field_ids: tuple[str, ...]
+    hashes: tuple[str, ...]
+    """`Field.hash` of each field."""
+    start: NDArray[np.int64]
+    """(field + 1,): the pixels of field i are start[i] to start[i + 1]."""
+    row: NDArray[np.int32]
+    """(pixel,) rows of the grid, from its north edge."""
+    col: NDArray[np.int32]
+    """(pixel,) columns of the grid, from its west edge."""
+    weight: NDArray[np.float32]
+    """(pixel,) greater than 0, at most 1."""
+    total: NDArray[np.float64]
+    """(field,) weight of the whole polygon in pixels, also of what lies beyond the grid."""
+
+    def subset(self, index: NDArray[np.integer[Any]]) -> "Weights":
+        """The weights of the fields at the positions `index`, in that order."""
+        counts = np.diff(self.start)[index]
+        start = np.concatenate([[0], np.cumsum(counts)])
+        pixels = np.repeat(self.start[index] - start[:-1], counts) + np.arange(start[-1])
+        return Weights(
+            tuple(self.field_ids[i] for i in index),
+            tuple(self.hashes[i] for i in index),
+            start,
+            self.row[pixels],
+            self.col[pixels],
+            self.weight[pixels],
+            self.total[index],
+        )
 
 
 def statistics(
