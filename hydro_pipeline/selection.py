@@ -1,0 +1,273 @@
+"""Which scenes of a day are used, in which order, and what is added to each one's reflectance.
+
+Earth Search repeats a scene when it is processed again, and cuts one in two when it was downlinked
+in two parts: the first must be dropped, the second kept. Pure: no network, no clock.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import pystac
+from shapely import make_valid, union_all
+from shapely.errors import GEOSException
+from shapely.geometry import box, shape
+from shapely.geometry.base import BaseGeometry
+
+BAND_ASSETS = ("red", "nir", "scl")
+ONE_PASS = dt.timedelta(minutes=10)
+"""A satellite sees a tile again one orbit (100 minutes) later at the earliest."""
+SAME_FOOTPRINT = 0.9
+"""Share of a footprint that another must cover to be the same but for edges drawn anew."""
+OFFSET = -0.1
+"""Reflectance added to DN / 10000 from baseline 04.00 on (ESA, S2-PDGS-TAS-DI-PSD, 14.9)."""
+OFFSET_BASELINE = (4, 0)
+OFFSET_SINCE = dt.datetime(2022, 1, 25, tzinfo=dt.UTC)
+"""Everything sensed from here on has baseline 04.00 or later."""
+COLLECTION_1 = "sentinel-2-c1-l2a"
+
+ENOUGH_PIXELS = 500
+MANY_DARK, FEW_DARK = 0.1, 0.001
+"""Share of clear red pixels below 1000 DN: from the first a scene is corrected, up to the second
+it is not."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A STAC item that is used, with the decisions taken on it."""
+
+    id: str
+    datetime: dt.datetime
+    platform: str
+    baseline: str | None
+    """Processing baseline, for example `05.09`."""
+    created: str | None
+    updated: str | None
+    boa_offset_applied: bool | None
+    """Earth Search's flag; None if the item has none."""
+    offset: float
+    """Reflectance added to DN / 10000: 0.0 or -0.1."""
+    decision: str
+    """Why `offset` is what it is."""
+    red: str
+    nir: str
+    scl: str
+    """Absolute hrefs."""
+    item: pystac.Item
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An item that is not used."""
+
+    id: str
+    reason: str
+    item: pystac.Item | None = None
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What became of the items of one day."""
+
+    scenes: tuple[Scene, ...]
+    """In order of priority: by (datetime, id)."""
+    refused: tuple[Refusal, ...]
+    """By id."""
+
+
+class _UnusableError(Exception):
+    """Says why an item cannot be used."""
+
+
+def select(items: Iterable[pystac.Item]) -> Selection:
+    """Decide on all items of one solar day.
+
+    Of scenes processed more than once the newest baseline stays, then the latest update; parts of
+    one pass with other footprints all stay. An item that lacks what is needed is refused with the
+    reason; nothing is left out in silence.
+    """
+    scenes: list[Scene] = []
+    refused: list[Refusal] = []
+    for item in items:
+        try:
+            scenes.append(_scene(item))
+        except _UnusableError as error:
+            refused.append(Refusal(item.id, str(error), item))
+    kept: list[Scene] = []
+    for scene in sorted(scenes, key=_newness, reverse=True):
+        reason = _replaced(scene, kept)
+        if reason is None:
+            kept.append(scene)
+        else:
+            refused.append(Refusal(scene.id, reason, scene.item))
+    return Selection(
+        tuple(sorted(kept, key=lambda s: (s.datetime, s.id))),
+        tuple(sorted(refused, key=lambda r: (r.id, r.reason))),
+    )
+
+
+def offset_finding(scene: Scene, red_clear_count: int, red_dark_count: int) -> str:
+    """What the pixels say of the DN: `corrected`, `uncorrected` or `unknown`.
+
+    `red_clear_count` is the clear pixels of the scene, `red_dark_count` those of them with a red
+    DN below 1000. With the +1000 of baseline 04.00 still in, these would be negative reflectances,
+    hence hardly any; without it, vegetation, water and moist soil are all darker than 0.1.
+    """
+    if red_clear_count < ENOUGH_PIXELS:
+        return "unknown"
+    share = red_dark_count / red_clear_count
+    if share >= MANY_DARK:
+        return "corrected"
+    return "uncorrected" if share <= FEW_DARK else "unknown"
+
+
+def contradiction(scene: Scene, finding: str) -> str | None:
+    """A sentence if the pixels contradict the scene's offset, else None."""
+    expected = "uncorrected" if scene.offset else "corrected"
+    if finding in ("unknown", expected):
+        return None
+    pixels = (
+        "has many red pixels below 1000 DN" if finding == "corrected"
+        else "has no red pixel below 1000 DN"
+    )  # fmt: skip
+    return (
+        f"scene {scene.id} {pixels}, so its DN look {finding}, but the offset is "
+        f"{scene.offset:g} ({scene.decision})"
+    )
+
+
+def _scene(item: pystac.Item) -> Scene:
+    properties = item.properties
+    if item.datetime is None:
+        raise _UnusableError("it has no datetime")
+    hrefs = {name: _href(item, name) for name in BAND_ASSETS}
+    flag = properties.get("earthsearch:boa_offset_applied")
+    if flag is not None and not isinstance(flag, bool):
+        raise _UnusableError(f"earthsearch:boa_offset_applied is {flag!r}, not true or false")
+    baseline = _baseline(item)
+    offset, decision = _offset(item, baseline, flag)
+    return Scene(
+        id=item.id,
+        datetime=item.datetime,
+        platform=_text(properties.get("platform")) or item.id.split("_")[0],
+        baseline=baseline,
+        created=_text(properties.get("created")),
+        updated=_text(properties.get("updated")),
+        boa_offset_applied=flag,
+        offset=offset,
+        decision=decision,
+        item=item,
+        **hrefs,
+    )
+
+
+def _href(item: pystac.Item, name: str) -> str:
+    asset = item.assets.get(name)
+    if asset is None:
+        have = ", ".join(sorted(item.assets)) or "none"
+        raise _UnusableError(f"it has no asset {name!r}; its assets: {have[:200]}")
+    return asset.href
+
+
+def _baseline(item: pystac.Item) -> str | None:
+    """The processing baseline; from the product's name if the property is not there."""
+    value = item.properties.get("s2:processing_baseline")
+    if value is None:
+        product = _text(item.properties.get("s2:product_uri")) or ""
+        found = re.search(r"_N(\d\d)(\d\d)_", product)
+        return f"{found[1]}.{found[2]}" if found else None
+    if not isinstance(value, str) or not re.fullmatch(r"\d{1,2}\.\d{1,2}", value):
+        raise _UnusableError(f"s2:processing_baseline is {value!r}, not like '05.09'")
+    return value
+
+
+def _number(baseline: str | None) -> tuple[int, ...]:
+    return tuple(int(part) for part in baseline.split(".")) if baseline else (-1,)
+
+
+def _offset(item: pystac.Item, baseline: str | None, flag: bool | None) -> tuple[float, str]:
+    if item.collection_id == COLLECTION_1:
+        return OFFSET, f"{COLLECTION_1} always carries +1000 DN"
+    if baseline is not None and _number(baseline) < OFFSET_BASELINE:
+        return 0.0, f"baseline {baseline} is before 04.00: no offset exists"
+    if flag is True:
+        return 0.0, "boa_offset_applied is true: the DN are corrected"
+    if baseline is None and item.datetime is not None and item.datetime < OFFSET_SINCE:
+        raise _UnusableError(
+            "neither its baseline nor boa_offset_applied true is given: "
+            "whether its DN carry +1000 cannot be known"
+        )
+    if flag is False:
+        return OFFSET, "boa_offset_applied is false: the DN carry +1000"
+    return OFFSET, "boa_offset_applied is missing: DN taken as ESA delivers them, with +1000"
+
+
+def _newness(scene: Scene) -> tuple[Any, ...]:
+    sequence = _text(scene.item.properties.get("s2:sequence")) or ""
+    return (
+        _number(scene.baseline),
+        scene.updated or scene.created or "",
+        int(sequence) if sequence.isdecimal() else -1,
+        scene.id,
+    )
+
+
+def _replaced(scene: Scene, newer: list[Scene]) -> str | None:
+    """Why the scene is not needed beside the newer ones of the same pass, or None."""
+    same_pass = [other for other in newer if _same_pass(scene, other)]
+    mine = _footprint(scene.item)
+    if mine is None:
+        return None
+    for other in same_pass:
+        theirs = _footprint(other.item)
+        if theirs is None or other.baseline != scene.baseline:
+            continue
+        if mine.intersection(theirs).area >= SAME_FOOTPRINT * mine.union(theirs).area:
+            return f"the same scene was updated later as {other.id}"
+    later = [other for other in same_pass if other.baseline != scene.baseline]
+    covers = [f for f in map(_footprint, (other.item for other in later)) if f is not None]
+    if mine.intersection(union_all(covers)).area >= SAME_FOOTPRINT * mine.area:
+        names = " and ".join(f"{o.id} (baseline {o.baseline})" for o in later)
+        return f"baseline {scene.baseline} was processed again as {names}"
+    return None
+
+
+class _Pass(NamedTuple):
+    tile: str | None
+    datatake: str | None
+
+
+def _pass(item: pystac.Item) -> _Pass:
+    properties = item.properties
+    grid = _text(properties.get("grid:code"))
+    found = re.search(r"_T?(\d{1,2}[A-Z]{3})_", item.id)
+    tile = (
+        grid.removeprefix("MGRS-").lstrip("0") if grid else found[1].lstrip("0") if found else None
+    )
+    datatake = _text(properties.get("s2:datatake_id"))
+    return _Pass(tile, re.sub(r"_N\d\d\.\d\d$", "", datatake) if datatake else None)
+
+
+def _same_pass(a: Scene, b: Scene) -> bool:
+    """Whether two scenes show the same tile in the same datatake, whatever their baselines."""
+    one, other = _pass(a.item), _pass(b.item)
+    if a.platform != b.platform or one.tile is None or one.tile != other.tile:
+        return False
+    if one.datatake is not None and other.datatake is not None:
+        return one.datatake == other.datatake
+    return abs(a.datetime - b.datetime) < ONE_PASS
+
+
+def _footprint(item: pystac.Item) -> BaseGeometry | None:
+    """Where the item has data, in degrees, or None if it does not say. For ratios of areas only."""
+    try:
+        outline = make_valid(shape(item.geometry)) if item.geometry else box(*item.bbox or ())
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError, GEOSException):
+        return None
+    return outline if outline.area > 0 else None
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
