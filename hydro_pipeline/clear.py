@@ -21,7 +21,8 @@ def clear_mask(
     is_clear[list(clear_classes)] = True
     spoils = np.zeros(256, np.bool_)
     spoils[[c for c in CONTAMINATING if c not in clear_classes]] = True
-    return _clear_mask(np.ascontiguousarray(scl), is_clear, spoils, buffer_px)
+    clear: NDArray[np.bool_] = _clear_mask(np.ascontiguousarray(scl), is_clear, spoils, buffer_px)
+    return clear
 
 
 @njit(nogil=True, cache=True)

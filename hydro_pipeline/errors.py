@@ -42,6 +42,10 @@ class CubeMeaningError(HydroError):
     """The stored cube was made with other values of the settings that give pixels their meaning."""
 
 
+class StoredObjectError(HydroError):
+    """A stored object is there but cannot be read as what it should be."""
+
+
 class CatalogAnswerError(HydroError):
     """The catalog answered with something that is not a usable STAC answer."""
 

@@ -158,7 +158,9 @@ def _joined(a: Weights, b: Weights) -> Weights:
 
 def _identity(area: Area, method: ZonalWeights) -> str:
     """What stored weights hold for."""
-    return json.dumps([VERSION, method.value, area.crs, area.grid.shape, area.grid.transform[:6]])
+    return json.dumps(
+        [VERSION, method.value, area.crs, list(area.grid.shape), area.grid.transform[:6]]
+    )
 
 
 def _pack(weights: Weights, identity: str) -> bytes:

@@ -1,0 +1,209 @@
+"""The stored cube: one Icechunk repository an area, one commit a day.
+
+The law that holds after every commit, for every day t in the cube:
+composite[t] = observed[t] where clear, else composite[t-1].
+"""
+
+import contextlib
+import datetime as dt
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+
+import icechunk
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from hydro_pipeline.composite import Int16
+from hydro_pipeline.cube_layout import MEANING
+from hydro_pipeline.errors import (
+    ConflictError,
+    CubeMeaningError,
+    HydroError,
+    MissingDayError,
+    StoreAccessError,
+    StoreUnavailableError,
+)
+from hydro_pipeline.store import Store
+
+EPOCH = dt.date(1970, 1, 1)
+BRANCH = "main"
+
+icechunk.set_logs_filter("error")
+
+Window = tuple[slice, slice]
+"""Rows and columns of the grid."""
+
+
+def day_number(day: dt.date) -> int:
+    """Days since 1970-01-01."""
+    return (day - EPOCH).days
+
+
+def number_day(number: int) -> dt.date:
+    """The date that is `number` days after 1970-01-01."""
+    return EPOCH + dt.timedelta(int(number))
+
+
+def cube_key(area_name: str) -> str:
+    """Where an area's cube is, under the root."""
+    return f"cubes/{area_name}"
+
+
+def windows(shape: tuple[int, int], side: int) -> list[Window]:
+    """The grid cut into windows of at most `side` pixels on a side, row by row."""
+    height, width = shape
+    return [
+        (slice(y, min(y + side, height)), slice(x, min(x + side, width)))
+        for y in range(0, height, side)
+        for x in range(0, width, side)
+    ]
+
+
+class Cube:
+    """One committed state of a cube; it does not change while it is read."""
+
+    def __init__(self, area_name: str, url: str, repository: icechunk.Repository) -> None:
+        self.area_name = area_name
+        self.url = url
+        """Where the repository is, for people."""
+        self.repository = repository
+        with translated(url):
+            self.session = repository.readonly_session(BRANCH)
+            self.group = zarr.open_group(self.session.store, mode="r")
+
+    @classmethod
+    def open(cls, store: Store, area_name: str) -> "Cube | None":
+        """The cube as of now, or None if no day was ever committed."""
+        repository = open_repository(store, area_name)
+        if repository is None:
+            return None
+        try:
+            cube = cls(area_name, store.url(cube_key(area_name)), repository)
+        except (zarr.errors.GroupNotFoundError, FileNotFoundError):
+            return None
+        return cube if cube.length else None
+
+    @cached_property
+    def meaning(self) -> dict[str, Any]:
+        """What gives the pixels their meaning; see `cube_layout.meaning`."""
+        stored = self.group.attrs.get(MEANING)
+        if not isinstance(stored, dict):
+            raise CubeMeaningError(f"{self.url} is not a cube of hydro_pipeline")
+        return stored
+
+    @cached_property
+    def length(self) -> int:
+        """Number of days."""
+        return int(self._array("time").shape[0])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the grid."""
+        _, height, width = self._array("ndvi").shape
+        return height, width
+
+    @property
+    def chunk(self) -> int:
+        """Side of a chunk in pixels."""
+        return int(self._array("ndvi").chunks[1])
+
+    @cached_property
+    def first_day(self) -> dt.date:
+        """First day of the cube; the days are contiguous from it."""
+        return number_day(self.daily("time")[0])
+
+    @property
+    def last_day(self) -> dt.date:
+        """Last committed day."""
+        return self.first_day + dt.timedelta(self.length - 1)
+
+    @property
+    def days(self) -> list[dt.date]:
+        """Every committed day in order."""
+        return [self.first_day + dt.timedelta(i) for i in range(self.length)]
+
+    def __contains__(self, day: dt.date) -> bool:
+        return self.first_day <= day <= self.last_day
+
+    def index(self, day: dt.date) -> int:
+        """Position of a day on the time axis. Raises `MissingDayError` if it is not committed."""
+        if day not in self:
+            raise MissingDayError(
+                f"{self.area_name}: {day} is not in the cube, which holds {self.first_day} to "
+                f"{self.last_day}; run it first: hydro run {self.area_name} "
+                f"--from {self.last_day + dt.timedelta(1)} --to {day}"
+            )
+        return (day - self.first_day).days
+
+    @cached_property
+    def revisions(self) -> dict[dt.date, int]:
+        """Revision of every day."""
+        return dict(zip(self.days, self.daily("revision").tolist(), strict=True))
+
+    def daily(self, name: str) -> NDArray[Any]:
+        """A per-day variable, e.g. `revision` or `observed_fraction`, as (time,)."""
+        with translated(self.url):
+            return np.asarray(self._array(name)[:])
+
+    def read(self, day: dt.date, window: Window) -> tuple[Int16, Int16]:
+        """NDVI (units of 1e-4) and observed_on (days since 1970-01-01) of a window, (y, x) each.
+
+        Both int16, nodata -32768. One GET per chunk that the window touches and array.
+        """
+        index = self.index(day)
+        return self.read_array("ndvi", index, window), self.read_array("observed_on", index, window)
+
+    def read_array(self, name: str, index: int, window: Window) -> Int16:
+        """One day of `ndvi` or `observed_on` in a window; `index` is the day's position."""
+        with translated(self.url):
+            return np.asarray(self._array(name)[index, *window])
+
+    def history(self) -> Iterator[icechunk.SnapshotInfo]:
+        """Every commit, newest first: when, what, and which scenes and run it came from."""
+        with translated(self.url):
+            yield from self.repository.ancestry(branch=BRANCH)
+
+    def _array(self, name: str) -> Any:
+        return self._arrays[name]
+
+    @cached_property
+    def _arrays(self) -> dict[str, Any]:
+        return dict(self.group.arrays())
+
+
+def open_repository(store: Store, area_name: str) -> icechunk.Repository | None:
+    """An area's Icechunk repository, or None if there is none."""
+    key = cube_key(area_name)
+    with translated(store.url(key)):
+        storage = store.icechunk_storage(key)
+        try:
+            return icechunk.Repository.open(storage)
+        except icechunk.RepositoryNotFoundError:
+            return None
+
+
+@contextlib.contextmanager
+def translated(url: str) -> Iterator[None]:
+    """Turn Icechunk's errors into this package's."""
+    try:
+        yield
+    except HydroError:
+        raise
+    except icechunk.ConflictError:
+        raise ConflictError(
+            f"{url}: another run committed first; this day will be made again on top of it"
+        ) from None
+    except icechunk.IcechunkError as error:
+        text = str(error)
+        if any(word in text for word in ("Denied", "InvalidAccessKeyId", "SignatureDoesNotMatch")):
+            raise StoreAccessError(
+                f"{url}: access refused; check HYDRO_S3_ACCESS_KEY_ID and "
+                "HYDRO_S3_SECRET_ACCESS_KEY and the bucket's policy"
+            ) from error
+        raise StoreUnavailableError(f"{url}: the store failed: {_short(text)}") from error
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split())[:300]

@@ -1,0 +1,304 @@
+"""One day of a cube being written: nothing is visible to a reader before `DayEdit.commit`."""
+
+import asyncio
+import datetime as dt
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+
+import icechunk
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from hydro_pipeline.area import Area
+from hydro_pipeline.composite import NEVER, NODATA, Int16, carry_block
+from hydro_pipeline.cube import (
+    BRANCH,
+    Window,
+    cube_key,
+    day_number,
+    number_day,
+    open_repository,
+    translated,
+    windows,
+)
+from hydro_pipeline.cube_layout import (
+    DAILY,
+    MEANING,
+    check_meaning,
+    create_arrays,
+    meaning,
+    repository_config,
+)
+from hydro_pipeline.cube_order import position
+from hydro_pipeline.settings import Settings
+from hydro_pipeline.store import Store
+
+THREADS = 8
+
+
+@dataclass(frozen=True)
+class Commit:
+    """What a commit changed."""
+
+    revision: int
+    """Revision of the day after the commit."""
+    changed: bool
+    """Whether any pixel of the day changed."""
+    refreshed: tuple[dt.date, ...]
+    """Later days whose pixels changed with it."""
+    bytes_written: int
+    """Encoded bytes of the chunks written."""
+
+
+class CubeWriter:
+    """Writes days into one area's cube, making the cube at the first."""
+
+    def __init__(self, store: Store, area: Area, settings: Settings) -> None:
+        self.store = store
+        self.area = area
+        self.start_date = settings.start_date
+        self.max_age = NEVER if settings.max_age_days is None else settings.max_age_days
+        self.meaning = meaning(area, settings)
+        self.key = cube_key(area.name)
+        self.url = store.url(self.key)
+        self._repository = open_repository(store, area.name)
+
+    def begin(self, day: dt.date) -> "DayEdit":
+        """Start writing `day`, from the newest committed state.
+
+        Raises `MissingDayError` if the day before is not committed, and `CubeMeaningError` if the
+        cube was made with other settings. Nothing is stored then.
+        """
+        if self._repository is None:
+            self.position(day, None, 0)
+            self._repository = self._create()
+        with translated(self.url):
+            return DayEdit(self, self._repository, day)
+
+    def check(self, day: dt.date) -> None:
+        """Raise what `begin` would raise, without making a cube."""
+        if self._repository is None:
+            self.position(day, None, 0)
+        else:
+            self.begin(day)
+
+    def position(self, day: dt.date, first: dt.date | None, length: int) -> int:
+        """Where `day` goes on the time axis; see `cube_order.position`."""
+        return position(self.area.name, day, first, length, self.start_date)
+
+    def _create(self) -> icechunk.Repository:
+        with translated(self.url), self.store.lock(self.key):
+            storage = self.store.icechunk_storage(self.key)
+            if icechunk.Repository.exists(storage):
+                return icechunk.Repository.open(storage)
+            return icechunk.Repository.create(storage, config=repository_config())
+
+
+@dataclass
+class DayEdit:
+    """A writable session on one day. `previous` and `write` may be called from several threads,
+    on windows that are whole chunks and do not overlap.
+    """
+
+    writer: CubeWriter
+    repository: icechunk.Repository
+    day: dt.date
+    is_new: bool = field(init=False)
+    """True if the day was not in the cube before."""
+
+    def __post_init__(self) -> None:
+        self._session = self.repository.writable_session(BRANCH)
+        self._number = day_number(self.day)
+        group = self._open_group()
+        self._arrays: dict[str, Any] = dict(group.arrays())
+        self._side = int(self._arrays["ndvi"].chunks[1])
+        time = self._arrays["time"]
+        length = int(time.shape[0])
+        first = number_day(time[0]) if length else None
+        self._index = self.writer.position(self.day, first, length)
+        self.is_new = self._index == length
+        if self.is_new:
+            for array in (self._arrays[n] for n in ("ndvi", "observed_on", "time", *DAILY)):
+                array.resize((length + 1, *array.shape[1:]))
+        self._length = max(length, self._index + 1)
+        self._lock = Lock()
+        self._written: list[tuple[str, int, Window]] = []
+        self._changed: list[Window] = []
+        self._valid = 0
+        self._observed = 0
+
+    @property
+    def chunk(self) -> int:
+        """Side of a chunk in pixels."""
+        return self._side
+
+    def previous(self, window: Window) -> tuple[Int16, Int16]:
+        """NDVI and observed_on of the day before in a window; all nodata before the first day."""
+        if self._index == 0:
+            shape = (window[0].stop - window[0].start, window[1].stop - window[1].start)
+            return np.full(shape, NODATA, np.int16), np.full(shape, NODATA, np.int16)
+        return self._read(self._index - 1, window)
+
+    def write(self, window: Window, ndvi: Int16, observed_on: Int16) -> None:
+        """Put a window of the day's composite; chunks that are already so are left alone."""
+        for chunk in self._chunks(window):
+            inner = tuple(
+                slice(c.start - w.start, c.stop - w.start)
+                for c, w in zip(chunk, window, strict=True)
+            )
+            self._put(self._index, chunk, ndvi[inner], observed_on[inner])
+        with self._lock:
+            self._valid += int(np.count_nonzero(ndvi != NODATA))
+            self._observed += int(np.count_nonzero(observed_on == self._number))
+
+    def commit(self, scene_count: int, metadata: dict[str, Any]) -> Commit:
+        """Refresh the days after, then make all of it visible at once.
+
+        Call after every window was written. Nothing is committed if nothing changed. Raises
+        `ConflictError` if another run committed in the meantime.
+        """
+        with translated(self.writer.url):
+            revision = 1 if self.is_new else int(self._arrays["revision"][self._index])
+            changed = self.is_new or bool(self._changed)
+            refreshed = self._refresh_tail()
+            if changed and not self.is_new:
+                revision += 1
+            dailies_changed = self._set_daily(revision, scene_count)
+            if changed or dailies_changed:
+                bytes_written = asyncio.run(self._encoded_bytes())
+                days = [str(d) for d in refreshed]
+                with self.writer.store.lock(self.writer.key):
+                    self._session.commit(
+                        f"{self.writer.area.name} {self.day}",
+                        metadata={
+                            "area": self.writer.area.name,
+                            "day": str(self.day),
+                            "refreshed": days,
+                            **metadata,
+                        },
+                    )
+            else:
+                bytes_written = 0
+        return Commit(revision, changed, refreshed, bytes_written)
+
+    def _open_group(self) -> zarr.Group:
+        store = self._session.store
+        try:
+            group = zarr.open_group(store, mode="r+")
+        except (zarr.errors.GroupNotFoundError, FileNotFoundError):
+            group = None
+        if group is None or "time" not in group:
+            create_arrays(store, self.writer.area, self.writer.meaning)
+            return zarr.open_group(store, mode="r+")
+        stored: Any = group.attrs.get(MEANING, {})
+        check_meaning(stored, self.writer.meaning, self.writer.url)
+        return group
+
+    def _chunks(self, window: Window) -> list[Window]:
+        rows, cols = window
+        shape = (rows.stop - rows.start, cols.stop - cols.start)
+        return [
+            (
+                slice(r.start + rows.start, r.stop + rows.start),
+                slice(c.start + cols.start, c.stop + cols.start),
+            )
+            for r, c in windows(shape, self._side)
+        ]
+
+    def _read(self, index: int, window: Window) -> tuple[Int16, Int16]:
+        with translated(self.writer.url):
+            return (
+                np.asarray(self._arrays["ndvi"][index, *window]),
+                np.asarray(self._arrays["observed_on"][index, *window]),
+            )
+
+    def _put(self, index: int, chunk: Window, ndvi: Int16, observed_on: Int16) -> None:
+        if not (self.is_new and index == self._index):
+            old_ndvi, old_on = self._read(index, chunk)
+            same_ndvi = np.array_equal(old_ndvi, ndvi)
+            same_on = np.array_equal(old_on, observed_on)
+        else:
+            same_ndvi = same_on = False
+        if same_ndvi and same_on:
+            return
+        with translated(self.writer.url):
+            for name, same, block in (
+                ("ndvi", same_ndvi, ndvi),
+                ("observed_on", same_on, observed_on),
+            ):
+                if not same:
+                    self._arrays[name][index, *chunk] = block
+                    with self._lock:
+                        self._written.append((name, index, chunk))
+        if index == self._index:
+            with self._lock:
+                self._changed.append(chunk)
+
+    def _refresh_tail(self) -> tuple[dt.date, ...]:
+        """Carry the changed chunks into the days after, each until a day comes out unchanged."""
+        if self.is_new or not self._changed or self._index + 1 == self._length:
+            return ()
+        gained = np.zeros(self._length, np.int64)
+        touched = np.zeros(self._length, np.bool_)
+
+        def refresh(chunk: Window) -> None:
+            before = self._read(self._index, chunk)
+            for index in range(self._index + 1, self._length):
+                stored = self._read(index, chunk)
+                number = self._number + index - self._index
+                new = carry_block(*stored, *before, number, self.writer.max_age)
+                if all(np.array_equal(a, b) for a, b in zip(stored, new, strict=True)):
+                    return
+                self._put(index, chunk, *new)
+                with self._lock:
+                    touched[index] = True
+                    gained[index] += np.count_nonzero(new[0] != NODATA)
+                    gained[index] -= np.count_nonzero(stored[0] != NODATA)
+                before = new
+
+        _in_threads(refresh, self._changed)
+        self._bump(touched, gained)
+        return tuple(number_day(self._number - self._index + int(i)) for i in np.flatnonzero(touched))
+
+    def _bump(self, touched: NDArray[np.bool_], gained: NDArray[np.int64]) -> None:
+        pixels = np.prod(self._arrays["ndvi"].shape[1:])
+        revision, valid = self._arrays["revision"], self._arrays["valid_fraction"]
+        revision[:] = revision[:] + touched.astype(np.int32)
+        valid[:] = np.where(gained, (np.rint(valid[:] * pixels) + gained) / pixels, valid[:])
+
+    def _set_daily(self, revision: int, scene_count: int) -> bool:
+        pixels = int(np.prod(self._arrays["ndvi"].shape[1:]))
+        values = {
+            "time": self._number,
+            "revision": revision,
+            "scene_count": scene_count,
+            "observed_fraction": self._observed / pixels,
+            "valid_fraction": self._valid / pixels,
+        }
+        changed = False
+        for name, value in values.items():
+            array = self._arrays[name]
+            if array[self._index] != value:
+                array[self._index] = value
+                changed = True
+        return changed
+
+    async def _encoded_bytes(self) -> int:
+        async def size(name: str, index: int, chunk: Window) -> int:
+            position = (index, *(s.start // self._side for s in chunk))
+            key = f"{name}/c/" + "/".join(map(str, position))
+            if not await self._session.store.exists(key):
+                return 0
+            return await self._session.store.getsize(key)
+
+        return sum(await asyncio.gather(*(size(*w) for w in self._written)))
+
+
+def _in_threads(work: Callable[[Window], None], items: list[Window]) -> None:
+    with ThreadPoolExecutor(THREADS) as pool:
+        for _ in pool.map(work, items):
+            pass
