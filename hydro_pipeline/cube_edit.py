@@ -21,7 +21,6 @@ from hydro_pipeline.cube import (
     cube_key,
     day_number,
     number_day,
-    open_repository,
     translated,
     windows,
 )
@@ -31,7 +30,6 @@ from hydro_pipeline.cube_layout import (
     check_meaning,
     create_arrays,
     meaning,
-    repository_config,
 )
 from hydro_pipeline.cube_order import position
 from hydro_pipeline.settings import Settings
@@ -54,48 +52,38 @@ class Commit:
     """Encoded bytes of the chunks written."""
 
 
-class CubeWriter:
-    """Writes days into one area's cube, making the cube at the first."""
+@dataclass(frozen=True)
+class Target:
+    """The cube that is written, and the rules it is written by."""
 
-    def __init__(self, store: Store, area: Area, settings: Settings) -> None:
-        self.store = store
-        self.area = area
-        self.start_date = settings.start_date
-        self.max_age = NEVER if settings.max_age_days is None else settings.max_age_days
-        self.meaning = meaning(area, settings)
-        self.key = cube_key(area.name)
-        self.url = store.url(self.key)
-        self._repository = open_repository(store, area.name)
+    store: Store
+    area: Area
+    meaning: dict[str, Any]
+    """See `cube_layout.meaning`."""
+    start_date: dt.date | None
+    """Day on which a new cube has to begin; None: any."""
+    max_age: int
+    """Age in days beyond which a carried value becomes nodata."""
 
-    def begin(self, day: dt.date) -> "DayEdit":
-        """Start writing `day`, from the newest committed state.
+    @classmethod
+    def of(cls, store: Store, area: Area, settings: Settings) -> "Target":
+        """The area's cube under the root, by the rules of the settings."""
+        max_age = NEVER if settings.max_age_days is None else settings.max_age_days
+        return cls(store, area, meaning(area, settings), settings.start_date, max_age)
 
-        Raises `MissingDayError` if the day before is not committed, and `CubeMeaningError` if the
-        cube was made with other settings. Nothing is stored then.
-        """
-        if self._repository is None:
-            self.position(day, None, 0)
-            self._repository = self._create()
-        with translated(self.url):
-            return DayEdit(self, self._repository, day)
+    @property
+    def key(self) -> str:
+        """Where the cube is, under the root."""
+        return cube_key(self.area.name)
 
-    def check(self, day: dt.date) -> None:
-        """Raise what `begin` would raise, without making a cube."""
-        if self._repository is None:
-            self.position(day, None, 0)
-        else:
-            self.begin(day)
+    @property
+    def url(self) -> str:
+        """Where the cube is, for people."""
+        return self.store.url(self.key)
 
     def position(self, day: dt.date, first: dt.date | None, length: int) -> int:
         """Where `day` goes on the time axis; see `cube_order.position`."""
         return position(self.area.name, day, first, length, self.start_date)
-
-    def _create(self) -> icechunk.Repository:
-        with translated(self.url), self.store.lock(self.key):
-            storage = self.store.icechunk_storage(self.key)
-            if icechunk.Repository.exists(storage):
-                return icechunk.Repository.open(storage)
-            return icechunk.Repository.create(storage, config=repository_config())
 
 
 @dataclass
@@ -104,7 +92,7 @@ class DayEdit:
     on windows that are whole chunks and do not overlap.
     """
 
-    writer: CubeWriter
+    target: Target
     repository: icechunk.Repository
     day: dt.date
     is_new: bool = field(init=False)
@@ -119,7 +107,7 @@ class DayEdit:
         time = self._arrays["time"]
         length = int(time.shape[0])
         first = number_day(time[0]) if length else None
-        self._index = self.writer.position(self.day, first, length)
+        self._index = self.target.position(self.day, first, length)
         self.is_new = self._index == length
         if self.is_new:
             for array in (self._arrays[n] for n in ("ndvi", "observed_on", "time", *DAILY)):
@@ -161,7 +149,7 @@ class DayEdit:
         Call after every window was written. Nothing is committed if nothing changed. Raises
         `ConflictError` if another run committed in the meantime.
         """
-        with translated(self.writer.url):
+        with translated(self.target.url):
             revision = 1 if self.is_new else int(self._arrays["revision"][self._index])
             changed = self.is_new or bool(self._changed)
             refreshed = self._refresh_tail()
@@ -171,11 +159,11 @@ class DayEdit:
             if changed or dailies_changed:
                 bytes_written = asyncio.run(self._encoded_bytes())
                 days = [str(d) for d in refreshed]
-                with self.writer.store.lock(self.writer.key):
+                with self.target.store.lock(self.target.key):
                     self._session.commit(
-                        f"{self.writer.area.name} {self.day}",
+                        f"{self.target.area.name} {self.day}",
                         metadata={
-                            "area": self.writer.area.name,
+                            "area": self.target.area.name,
                             "day": str(self.day),
                             "refreshed": days,
                             **metadata,
@@ -192,10 +180,10 @@ class DayEdit:
         except (zarr.errors.GroupNotFoundError, FileNotFoundError):
             group = None
         if group is None or "time" not in group:
-            create_arrays(store, self.writer.area, self.writer.meaning)
+            create_arrays(store, self.target.area, self.target.meaning)
             return zarr.open_group(store, mode="r+")
         stored: Any = group.attrs.get(MEANING, {})
-        check_meaning(stored, self.writer.meaning, self.writer.url)
+        check_meaning(stored, self.target.meaning, self.target.url)
         return group
 
     def _chunks(self, window: Window) -> list[Window]:
@@ -210,7 +198,7 @@ class DayEdit:
         ]
 
     def _read(self, index: int, window: Window) -> tuple[Int16, Int16]:
-        with translated(self.writer.url):
+        with translated(self.target.url):
             return (
                 np.asarray(self._arrays["ndvi"][index, *window]),
                 np.asarray(self._arrays["observed_on"][index, *window]),
@@ -225,7 +213,7 @@ class DayEdit:
             same_ndvi = same_on = False
         if same_ndvi and same_on:
             return
-        with translated(self.writer.url):
+        with translated(self.target.url):
             for name, same, block in (
                 ("ndvi", same_ndvi, ndvi),
                 ("observed_on", same_on, observed_on),
@@ -250,7 +238,7 @@ class DayEdit:
             for index in range(self._index + 1, self._length):
                 stored = self._read(index, chunk)
                 number = self._number + index - self._index
-                new = carry_block(*stored, *before, number, self.writer.max_age)
+                new = carry_block(*stored, *before, number, self.target.max_age)
                 if all(np.array_equal(a, b) for a, b in zip(stored, new, strict=True)):
                     return
                 self._put(index, chunk, *new)
@@ -262,7 +250,8 @@ class DayEdit:
 
         _in_threads(refresh, self._changed)
         self._bump(touched, gained)
-        return tuple(number_day(self._number - self._index + int(i)) for i in np.flatnonzero(touched))
+        first = self._number - self._index
+        return tuple(number_day(first + int(i)) for i in np.flatnonzero(touched))
 
     def _bump(self, touched: NDArray[np.bool_], gained: NDArray[np.int64]) -> None:
         pixels = np.prod(self._arrays["ndvi"].shape[1:])

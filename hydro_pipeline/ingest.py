@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from hydro_pipeline.area import Area
 from hydro_pipeline.composite import NODATA, SCALE, USED, VALID, Block, composite_block
 from hydro_pipeline.cube import Window, day_number, windows
-from hydro_pipeline.cube_edit import CubeWriter, DayEdit
+from hydro_pipeline.cube_edit import DayEdit
+from hydro_pipeline.cube_writer import CubeWriter
 from hydro_pipeline.day_record import day_record, to_bytes, warnings_of
 from hydro_pipeline.errors import SceneError, SceneReadError
 from hydro_pipeline.imagery import Imagery, load
@@ -122,7 +123,7 @@ def ingest_day(
     edit = writer.begin(day)
     height, width = area.grid.shape
     summary = _Summary((height, width), len(selection.scenes), day_number(day))
-    _compute(edit, imagery, (height, width), summary, writer.max_age)
+    _compute(edit, imagery, (height, width), summary, writer.target.max_age)
     seconds["compute"] = time.perf_counter() - started
     outcome = _outcome(summary.counts)
     record = day_record(

@@ -14,8 +14,8 @@ import pyarrow as pa
 from hydro_pipeline.area import Area
 from hydro_pipeline.catalog import Catalog, open_catalog
 from hydro_pipeline.cube import Cube, cube_key
-from hydro_pipeline.cube_edit import CubeWriter
 from hydro_pipeline.cube_layout import check_meaning, meaning
+from hydro_pipeline.cube_writer import CubeWriter
 from hydro_pipeline.errors import AreaError, MissingDayError, SceneReadError
 from hydro_pipeline.field_stats import StatsReport, StatsUpdate
 from hydro_pipeline.fields import FieldsReading, fields_etag, read_fields

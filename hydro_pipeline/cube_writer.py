@@ -1,0 +1,47 @@
+"""Writing days into an area's cube, making the cube at the first."""
+
+import datetime as dt
+
+import icechunk
+
+from hydro_pipeline.area import Area
+from hydro_pipeline.cube import open_repository, translated
+from hydro_pipeline.cube_edit import DayEdit, Target
+from hydro_pipeline.cube_layout import repository_config
+from hydro_pipeline.settings import Settings
+from hydro_pipeline.store import Store
+
+
+class CubeWriter:
+    """Begins days on one area's cube."""
+
+    def __init__(self, store: Store, area: Area, settings: Settings) -> None:
+        self.target = Target.of(store, area, settings)
+        self._repository = open_repository(store, area.name)
+
+    def begin(self, day: dt.date) -> DayEdit:
+        """Start writing `day`, from the newest committed state.
+
+        Raises `MissingDayError` if the day before is not committed, and `CubeMeaningError` if the
+        cube was made with other settings. Nothing is stored then.
+        """
+        if self._repository is None:
+            self.target.position(day, None, 0)
+            self._repository = self._create()
+        with translated(self.target.url):
+            return DayEdit(self.target, self._repository, day)
+
+    def check(self, day: dt.date) -> None:
+        """Raise what `begin` would raise, without making a cube."""
+        if self._repository is None:
+            self.target.position(day, None, 0)
+        else:
+            self.begin(day)
+
+    def _create(self) -> icechunk.Repository:
+        target = self.target
+        with translated(target.url), target.store.lock(target.key):
+            storage = target.store.icechunk_storage(target.key)
+            if icechunk.Repository.exists(storage):
+                return icechunk.Repository.open(storage)
+            return icechunk.Repository.create(storage, config=repository_config())
