@@ -113,7 +113,7 @@ def _centres(polygons: Geometries, grid: GeoBox) -> Iterator[Pixels]:
     to_pixel = ~grid.transform
     for polygon in polygons:
         west, south, east, north = polygon.bounds
-        (left, top), (right, bottom) = to_pixel * (west, north), to_pixel * (east, south)
+        (left, top), (right, bottom) = to_pixel @ (west, north), to_pixel @ (east, south)
         rows, cols = _centres_inside(
             polygon,
             grid.transform,
@@ -135,7 +135,7 @@ def _centres_inside(
         inside = rasterize(
             [polygon],
             out_shape=(min(step, rows.stop - top), max(1, len(cols))),
-            transform=transform * Affine.translation(cols.start, top),
+            transform=transform @ Affine.translation(cols.start, top),
             dtype="uint8",
         )
         row, col = np.nonzero(inside)

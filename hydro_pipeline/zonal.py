@@ -57,7 +57,7 @@ class Weights:
 
 def statistics(
     weights: Weights, ndvi: NDArray[np.int16], observed_on: NDArray[np.int16], day: int
-) -> dict[str, NDArray[np.float64] | NDArray[np.int32]]:
+) -> dict[str, NDArray[Any]]:
     """The statistics of each field on `day` (days since 1970-01-01), each an array (field,).
 
     `ndvi` (units of 1e-4) and `observed_on` (days since 1970-01-01) are the composite's values at
