@@ -5,6 +5,7 @@ import logging
 import dagster as dg
 
 from hydro_pipeline.defs.build import build_defs
+from hydro_pipeline.errors import AreaError
 from hydro_pipeline.pipeline import Pipeline
 from hydro_pipeline.settings import Settings
 
@@ -13,14 +14,24 @@ from hydro_pipeline.settings import Settings
 def defs() -> dg.Definitions:
     """Definitions of the areas in `HYDRO_AREAS`, or of all areas in the root.
 
-    Raises `HydroError` at once where the settings, the store or an area cannot be used.
+    Raises `SettingError` for wrong settings, `StoreAccessError` or `StoreUnavailableError` where
+    the root cannot be used, and `AreaError` if no area can; if some can, the others are logged
+    and fail in their own runs alone.
     """
     pipeline = Pipeline(Settings.load())
-    areas = pipeline.area_names()
+    log = logging.getLogger("dagster")
+    areas, problems = pipeline.area_names(), []
     for area in areas:
-        pipeline.area(area)
+        try:
+            pipeline.area(area)
+        except AreaError as error:
+            problems.append(str(error))
+    if problems and len(problems) == len(areas):
+        raise AreaError("; ".join(problems))
+    for problem in problems:
+        log.error(problem)
     if not areas:
-        logging.getLogger("dagster").warning(
+        log.warning(
             "no area in %s yet: make one with `hydro area set NAME --bbox=W,S,E,N` (or run "
             "`make demo`), then reload",
             pipeline.settings.root,

@@ -6,7 +6,6 @@ from datetime import date
 
 import numpy as np
 from matplotlib import colormaps
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
@@ -57,8 +56,8 @@ def _thumbnail(preview: NDArray[np.int16], colours: int) -> bytes:
         draw.line([(x, height + 6), (x, height + 15)], fill=shade)
     draw.fontmode = "1"
     for value, text in ((low, f"{low:g}"), (0.4, "NDVI 0.4"), (high, f"{high:g}")):
-        x = margin + (value - low) / (high - low) * (right - margin)
-        draw.text((x, height + 18), text, fill=black, font=font, anchor="mt")
+        at = margin + (value - low) / (high - low) * (right - margin)
+        draw.text((at, height + 18), text, fill=black, font=font, anchor="mt")
     return _png(image)
 
 
@@ -103,10 +102,9 @@ def series_png(series: Mapping[str, tuple[Sequence[date], Sequence[float]]]) -> 
 
 
 def _figure_png(figure: Figure) -> bytes:
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-    return _png(picture.quantize(32))
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return _png(Image.open(buffer).convert("RGB").quantize(32))
 
 
 def _png(image: Image.Image) -> bytes:

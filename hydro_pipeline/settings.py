@@ -108,6 +108,10 @@ class Settings(BaseSettings):
     alert_webhook: SecretStr | None = Field(
         default=None, description="Slack-compatible URL that failures are posted to; unset: off."
     )
+    ui_url: str = Field(
+        default="http://127.0.0.1:3000",
+        description="Address of the Dagster UI, for the links in alerts.",
+    )
 
     @field_validator("areas", "clear_classes", mode="before")
     @classmethod

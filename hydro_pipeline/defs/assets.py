@@ -21,7 +21,9 @@ Progress = Callable[[DayReport | StatsReport], None]
 """Called with the report of each day, right after the day is done."""
 
 
-def area_assets(area: str, partitions: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition]:
+def area_assets(
+    area: str, partitions: dg.DailyPartitionsDefinition
+) -> list[dg.AssetsDefinition | dg.SourceAsset]:
     """`[area, "ndvi_composite"]`, `[area, "field_stats"]` and the observed `[area, "fields"]`."""
     day_before = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)
 
@@ -77,7 +79,7 @@ def area_assets(area: str, partitions: dg.DailyPartitionsDefinition) -> list[dg.
     ) -> None:
         with told_to_dagster(context):
             days = days_of(context.partition_keys)
-            for report in pipeline.update_field_stats(area, days, run_id=context.run_id):
+            for report in pipeline.update_field_stats(area, days):
                 context.add_asset_metadata(
                     metadata.of_stats(report, pipeline.store),
                     partition_key=report.day.isoformat(),
@@ -117,7 +119,7 @@ def told_to_dagster(context: dg.AssetExecutionContext) -> Iterator[None]:
 
 
 def _first_run_id(context: dg.AssetExecutionContext) -> str:
-    return context.run.root_run_id or context.run_id
+    return context.run.root_run_id or context.run.run_id
 
 
 def _is_retry(context: dg.AssetExecutionContext) -> bool:

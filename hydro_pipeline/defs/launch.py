@@ -10,6 +10,7 @@ import dagster as dg
 from hydro_pipeline.defs.assets import Progress
 from hydro_pipeline.defs.build import build_defs
 from hydro_pipeline.defs.names import AREA_TAG, RETRIES_TAG, Name, key, range_tags
+from hydro_pipeline.defs.runs import end_lost_runs, lost_if_killed
 from hydro_pipeline.errors import HydroError, InputError
 from hydro_pipeline.pipeline import Pipeline
 from hydro_pipeline.settings import Settings
@@ -38,10 +39,16 @@ def materialize(
     _check_range(defs, area, first, last)
     try:
         with _instance() as instance:
+            end_lost_runs(instance)
             defs.resolve_implicit_global_asset_job_def().execute_in_process(
                 instance=instance,
                 asset_selection=[key(area, name) for name in names],
-                tags={**range_tags(first, last), AREA_TAG: area, RETRIES_TAG: "0"},
+                tags={
+                    **range_tags(first, last),
+                    AREA_TAG: area,
+                    RETRIES_TAG: "0",
+                    **lost_if_killed(),
+                },
                 run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             )
     except dg.Failure as failure:

@@ -6,8 +6,9 @@ from typing import Any
 
 import dagster as dg
 
+from hydro_pipeline.field_stats import StatsReport
 from hydro_pipeline.fields import FieldsReading
-from hydro_pipeline.pipeline import DayReport, StatsReport
+from hydro_pipeline.ingest import DayReport
 from hydro_pipeline.preview import histograms_png, thumbnail_png
 from hydro_pipeline.store import Store
 

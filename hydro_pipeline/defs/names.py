@@ -10,6 +10,13 @@ AREA_TAG = "hydro/area"
 RETRIES_TAG = "hydro/retries"
 """How often a step tries again after a retryable error; absent: `assets.RETRIES`."""
 
+ASKED_BY_TAG = "hydro/asked_by"
+"""The schedule or sensor that asked for the run."""
+HOST_TAG = "hydro/host"
+PID_TAG = "hydro/pid"
+RANGE_START_TAG = "dagster/asset_partition_range_start"
+RANGE_END_TAG = "dagster/asset_partition_range_end"
+
 Name = Literal["ndvi_composite", "field_stats", "fields"]
 
 
@@ -21,11 +28,31 @@ def key(area: str, name: Name) -> dg.AssetKey:
 def range_tags(first: date, last: date) -> dict[str, str]:
     """Tags that make one run cover the partitions `first` to `last`, both included."""
     return {
-        "dagster/asset_partition_range_start": first.isoformat(),
-        "dagster/asset_partition_range_end": last.isoformat(),
+        RANGE_START_TAG: first.isoformat(),
+        RANGE_END_TAG: last.isoformat(),
     }
 
 
 def days_of(partition_keys: Sequence[str]) -> list[date]:
     """The days of daily partition keys, ascending."""
     return sorted(date.fromisoformat(k) for k in partition_keys)
+
+
+def days_job(area: str) -> str:
+    """Name of the job that makes composite and statistics."""
+    return f"{area}_days"
+
+
+def field_stats_job(area: str) -> str:
+    """Name of the job that makes statistics alone."""
+    return f"{area}_field_stats"
+
+
+def job_assets(job_name: str) -> set[dg.AssetKey]:
+    """The assets that a whole run of one of these jobs makes; none for any other job."""
+    if job_name.endswith("_field_stats"):
+        return {key(job_name.removesuffix("_field_stats"), "field_stats")}
+    if job_name.endswith("_days"):
+        area = job_name.removesuffix("_days")
+        return {key(area, "ndvi_composite"), key(area, "field_stats")}
+    return set()

@@ -1,0 +1,99 @@
+"""Asset checks: blocking where data would be wrong, a warning where it is poor."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+
+import dagster as dg
+
+from hydro_pipeline import quality
+from hydro_pipeline.defs.names import days_of, key
+from hydro_pipeline.pipeline import Pipeline
+from hydro_pipeline.stats import Wanted
+
+LISTED = 20
+
+
+def area_checks(area: str) -> list[dg.AssetChecksDefinition]:
+    """The checks on an area's composite and statistics, for the days of a run."""
+    composite, stats = key(area, "ndvi_composite"), key(area, "field_stats")
+
+    @dg.multi_asset_check(
+        name=f"{area}__composite_checks",
+        specs=[
+            dg.AssetCheckSpec(
+                "carried_forward",
+                asset=composite,
+                blocking=True,
+                description="Each pixel is observed on the day, or the day before's, or empty "
+                "(a sample of pixels and days).",
+            ),
+            dg.AssetCheckSpec(
+                "ndvi_in_range",
+                asset=composite,
+                blocking=True,
+                description="NDVI lies in [-1, 1] and has a day of observation (a sample).",
+            ),
+            dg.AssetCheckSpec(
+                "valid_share_kept",
+                asset=composite,
+                description="The share of pixels with a value does not fall suddenly.",
+            ),
+            dg.AssetCheckSpec(
+                "scenes_recorded",
+                asset=composite,
+                description="The record of each day's scenes is there and fits the cube.",
+            ),
+        ],
+    )
+    def composite_checks(
+        context: dg.AssetCheckExecutionContext, pipeline: dg.ResourceParam[Pipeline]
+    ) -> Iterator[dg.AssetCheckResult]:
+        days, cube = _days(context), pipeline.cube(area)
+        assert cube is not None, "a composite was made, so there is a cube"
+        yield _result(composite, "carried_forward", quality.unlawful(cube, days))
+        yield _result(composite, "ndvi_in_range", quality.out_of_range(cube, days))
+        poor = dg.AssetCheckSeverity.WARN
+        yield _result(composite, "valid_share_kept", quality.sudden_losses(cube, days), poor)
+        unrecorded = quality.unrecorded(pipeline.store, cube, days)
+        yield _result(composite, "scenes_recorded", unrecorded, poor)
+
+    @dg.multi_asset_check(
+        name=f"{area}__field_stats_checks",
+        specs=[
+            dg.AssetCheckSpec(
+                "statistics_complete",
+                asset=stats,
+                description="Every planted field has its row, computed from the cube as it is.",
+            )
+        ],
+    )
+    def field_stats_checks(
+        context: dg.AssetCheckExecutionContext, pipeline: dg.ResourceParam[Pipeline]
+    ) -> Iterator[dg.AssetCheckResult]:
+        days, cube = _days(context), pipeline.cube(area)
+        assert cube is not None, "statistics were made, so there is a cube"
+        wanted = Wanted.of(pipeline.fields(area).fields, pipeline.settings.zonal_weights)
+        stale = quality.stale(pipeline.store, cube, wanted, days)
+        yield _result(stats, "statistics_complete", stale, dg.AssetCheckSeverity.WARN)
+
+    return [composite_checks, field_stats_checks]
+
+
+def _days(context: dg.AssetCheckExecutionContext) -> list[date]:
+    return days_of(context.op_execution_context.partition_keys)
+
+
+def _result(
+    asset: dg.AssetKey,
+    name: str,
+    wrong: Sequence[str],
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
+) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        passed=not wrong,
+        asset_key=asset,
+        check_name=name,
+        severity=severity,
+        description="; ".join(wrong[:LISTED]) or None,
+        metadata={"days": len(wrong)},
+    )

@@ -1,0 +1,107 @@
+"""Late fields and late scenes: compare what is wanted with what is stored, ask for what differs."""
+
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from hydro_pipeline.defs import metadata
+from hydro_pipeline.defs.names import (
+    AREA_TAG,
+    ASKED_BY_TAG,
+    days_job,
+    field_stats_job,
+    key,
+    range_tags,
+)
+from hydro_pipeline.defs.runs import active_run, wait_until
+from hydro_pipeline.fields import fields_etag
+from hydro_pipeline.late_scenes import changed_days, ranges
+from hydro_pipeline.pipeline import Pipeline
+
+MINUTE = 60
+HOUR = 3600
+
+
+def late_fields(area: str) -> dg.SensorDefinition:
+    """`<area>_late_fields`: one range run of the statistics alone, over all days that are stale."""
+    name = f"{area}_late_fields"
+
+    @dg.sensor(
+        name=name,
+        job_name=field_stats_job(area),
+        minimum_interval_seconds=MINUTE,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=(
+            f"Catches up the statistics of late and edited fields of {area}, and of days that late "
+            "scenes changed, from the stored cube; no imagery is read."
+        ),
+    )
+    def sensor(
+        context: dg.SensorEvaluationContext, pipeline: dg.ResourceParam[Pipeline]
+    ) -> dg.SensorResult | dg.SkipReason:
+        now = datetime.now(UTC)
+        if run := active_run(context.instance, area, "field_stats"):
+            return dg.SkipReason(f"run {run.run_id} is making statistics of {area}")
+        if pipeline.settled(area):
+            return dg.SkipReason("nothing changed")
+        digest = fields_etag(pipeline.store, area)
+        seen = [] if context.cursor == digest else [_observation(pipeline, area, digest)]
+        stale = pipeline.stale_days(area)
+        if not stale:
+            return dg.SensorResult(skip_reason="no day is stale", asset_events=seen, cursor=digest)
+        if until := wait_until(context.instance, area, name, stale[0], now):
+            reason = f"{area} {stale[0]} failed; trying again at {until:%H:%M} UTC"
+            return dg.SensorResult(skip_reason=reason, asset_events=seen, cursor=digest)
+        tags = {**range_tags(stale[0], stale[-1]), AREA_TAG: area, ASKED_BY_TAG: name}
+        return dg.SensorResult([dg.RunRequest(tags=tags)], asset_events=seen, cursor=digest)
+
+    return sensor
+
+
+def late_scenes(area: str) -> dg.SensorDefinition:
+    """`<area>_late_scenes`: the days again whose scenes were published or changed late."""
+    name = f"{area}_late_scenes"
+
+    @dg.sensor(
+        name=name,
+        job_name=days_job(area),
+        minimum_interval_seconds=HOUR,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=(
+            f"Looks HYDRO_LOOKBACK_DAYS back for scenes of {area} that came, changed or went after "
+            "their day was made, and has these days made again. Later days follow by themselves."
+        ),
+    )
+    def sensor(
+        context: dg.SensorEvaluationContext, pipeline: dg.ResourceParam[Pipeline]
+    ) -> dg.SensorResult | dg.SkipReason:
+        now = datetime.now(UTC)
+        if run := active_run(context.instance, area, "ndvi_composite"):
+            return dg.SkipReason(f"run {run.run_id} is making days of {area}")
+        changed = changed_days(pipeline, area, now)
+        for day, change in changed.items():
+            context.log.info(f"{area} {day}: {change}")
+        wanted = [
+            (first, last)
+            for first, last in ranges(changed)
+            if not wait_until(context.instance, area, name, first, now)
+        ]
+        if not wanted:
+            waiting = f"{len(changed)} days wait after a failure" if changed else "no scene is late"
+            return dg.SkipReason(waiting)
+        return dg.SensorResult(
+            [
+                dg.RunRequest(tags={**range_tags(*days), AREA_TAG: area, ASKED_BY_TAG: name})
+                for days in wanted
+            ]
+        )
+
+    return sensor
+
+
+def _observation(pipeline: Pipeline, area: str, digest: str) -> dg.AssetObservation:
+    return dg.AssetObservation(
+        key(area, "fields"),
+        metadata=metadata.of_fields(pipeline.fields(area)),
+        tags={"dagster/data_version": digest},
+    )
