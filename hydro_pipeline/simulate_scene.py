@@ -92,6 +92,8 @@ class Land:
     """(y, x) index into `covers`."""
     covers: tuple[Cover, ...]
     vigour: Surface
+    brightness: NDArray[np.float16]
+    """(y, x) factor near 1 on both bands, which leaves NDVI alone."""
 
     def ndvi(self, day: dt.date, rows: slice, columns: slice) -> Float:
         """True NDVI (y, x) on a day, of a window of the canvas."""
@@ -134,8 +136,8 @@ class Sky:
 
     def over(self, rows: slice, columns: slice) -> tuple[NDArray[np.uint8], Float, Float]:
         """SCL class (0 is clear), cloud opacity and shadow depth (0 to 1) in a 20 m window."""
-        wide = [slice(s.start - HALO, s.stop + HALO) for s in (rows, columns)]
-        cloud = self.clouds(wide[0], wide[1])
+        wide = _widen(rows), _widen(columns)
+        cloud = self.clouds(*wide)
         caster = self.clouds(
             *(slice(s.start - d, s.stop - d) for s, d in zip(wide, self.shadow, strict=True))
         )
@@ -155,6 +157,10 @@ def _soften(layer: Float) -> Float:
     return layer
 
 
+def _widen(window: slice) -> slice:
+    return slice(window.start - HALO, window.stop + HALO)
+
+
 def _centres(window: slice) -> Float:
     return np.arange(window.start, window.stop, dtype=np.float32) + np.float32(0.5)
 
@@ -167,10 +173,14 @@ class Swath:
     south: float
     """Where the line crosses the canvas's upper and lower edge, in pixels of 10 m."""
 
-    def inside(self, rows: slice, columns: slice, height: int) -> NDArray[np.bool_]:
-        """True = imaged (y, x), in a window of 20 m cells of a canvas `height` pixels high."""
-        down = _centres(rows)[:, None] * 2 / height
-        return _centres(columns)[None] * 2 < self.north + (self.south - self.north) * down
+    def inside(self, rows: slice, columns: slice, tile: slice, height: int) -> NDArray[np.bool_]:
+        """True = imaged (y, x), in a window of 20 m cells.
+
+        `tile` are the 10 m columns of the scene, `height` its 10 m rows.
+        """
+        y, x = _centres(rows)[:, None] * 2, _centres(columns)[None] * 2
+        line = self.north + (self.south - self.north) * y / height
+        return (x < line) & (x > tile.start) & (x < tile.stop) & (y > 0) & (y < height)
 
 
 @dataclass(frozen=True)
@@ -185,7 +195,9 @@ class Pixels:
 def render(land: Land, sky: Sky, swath: Swath, day: dt.date, columns: slice, added: int) -> Pixels:
     """Pixels of a scene that covers the canvas's `columns` (even bounds), all rows.
 
-    Where clear, red and nir give the land's true NDVI to within their rounding, which is 3.1e-4.
+    Where clear and more than 60 m from cloud and shadow, red and nir give the land's true NDVI to
+    within their rounding, which is 3.1e-4. At the scene's edge SCL also marks what is only touched
+    by a cloud or shadow, since the cloud itself may lie beyond.
     `added` is what the digital numbers carry on top of reflectance x 10000: 0 or 1000.
     """
     height, width = land.canvas.shape[0], columns.stop - columns.start
@@ -194,13 +206,18 @@ def render(land: Land, sky: Sky, swath: Swath, day: dt.date, columns: slice, add
     for rows in _strips(height):
         half = slice(rows.start // 2, rows.stop // 2)
         cells = half, slice(columns.start // 2, columns.stop // 2)
+        wide = _widen(cells[0]), _widen(cells[1])
         ndvi = land.ndvi(day, rows, columns)
         kind, opacity, shade = sky.over(*cells)
-        valid = swath.inside(*cells, height)
+        imaged = swath.inside(*wide, columns, height)
+        valid = imaged[HALO:-HALO, HALO:-HALO]
+        edge = (kind == 0) & (_soften(imaged.astype(np.float32)) < 1)
+        kind = np.where(edge & (shade > 0), np.uint8(3), kind)
+        kind = np.where(edge & (opacity > 0), np.uint8(10), kind)
         ground = np.where(ndvi[::2, ::2] > 0.3, np.uint8(4), np.uint8(5))
         scl[half] = np.where(kind == 0, ground, kind) * valid
         opacity, shade = _double(opacity), _double(shade)
-        both = np.float32(0.32) + np.float32(0.16) * ndvi
+        both = (np.float32(0.32) + np.float32(0.16) * ndvi) * land.brightness[rows, columns]
         for band, sign, dim, cloud in (
             (red, -1, 0.5, CLOUD_RED),
             (nir, 1, 0.65, CLOUD_NIR),

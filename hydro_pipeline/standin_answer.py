@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urljoin, urlsplit
 
 import shapely
 from shapely.errors import ShapelyError
@@ -179,7 +179,7 @@ class Api:
             _link("root", self.url),
         ]
         for asset in item["assets"].values():
-            asset["href"] = f"{self.files}/{asset['href']}"
+            asset["href"] = urljoin(f"{self.files}/", asset["href"])
         return item
 
     def _search(self, method: str, query: Any) -> Json:
