@@ -1,5 +1,6 @@
-"""Fixtures that every test may use: a season, a real case, an S3 server; and a clean environment."""
+"""Fixtures that every test may use, and an environment without the caller's settings."""
 
+import datetime as dt
 import os
 import uuid
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from hydro_pipeline.settings import Settings
+from hydro_pipeline.simulate import Season, simulate
 
 SHARED = Path(__file__).parents[2] / "shared"
 
@@ -94,3 +96,16 @@ def realcase() -> Path:
     if not folder.is_dir():
         pytest.skip("needs ../shared/realcase (real imagery that is not part of this repository)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def season(tmp_path_factory: pytest.TempPathFactory) -> Season:
+    """A small simulated season: 10 days from 2024-04-01, 5 fields and one late one."""
+    return simulate(
+        tmp_path_factory.mktemp("season"),
+        first_day=dt.date(2024, 4, 1),
+        days=10,
+        size_km=1.2,
+        n_fields=5,
+        n_late=1,
+    )
