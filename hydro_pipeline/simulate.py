@@ -191,11 +191,11 @@ def _tiles(grid: GeoBox, canvas: GeoBox, tiles: int) -> list[tuple[str, slice]]:
 
 
 def _swath(grid: GeoBox, canvas: GeoBox, cut: bool) -> Swath:
-    """The whole canvas, or what is west of a line through 69 % and 50 % of the grid's width."""
+    """The whole canvas, or what is west of a line through 66 % and 50 % of the grid's width."""
     if not cut:
         return Swath(canvas.shape[1], canvas.shape[1])
     margin = (canvas.shape[1] - grid.shape[1]) // 2
-    return Swath(margin + 0.69 * grid.shape[1], margin + 0.5 * grid.shape[1])
+    return Swath(margin + 0.66 * grid.shape[1], margin + 0.5 * grid.shape[1])
 
 
 def _footprint(canvas: GeoBox, columns: slice, swath: Swath) -> BaseGeometry:

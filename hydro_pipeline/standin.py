@@ -142,7 +142,7 @@ class StandIn:
         return request
 
     def _sent(self, request: Request, size: int) -> None:
-        """Record that `size` bytes of a body have been sent."""
+        """Record that `size` bytes of a body are sent."""
         if request.kind == "cog":
             with self._lock:
                 self._counts["cog_bytes"] += size
@@ -248,9 +248,9 @@ class _Handler(BaseHTTPRequestHandler):
         if fault.reset_mid_body:
             body = body[: len(body) // 2]
         stand_in._wait_for_line(len(body))
+        stand_in._sent(request, len(body))
         self.wfile.write(body)
         self.wfile.flush()
-        stand_in._sent(request, len(body))
         if fault.truncate is not None or fault.wrong_content_length:
             self.close_connection = True
         if fault.reset_mid_body:
