@@ -73,7 +73,8 @@ def _parts(cube: Cube, weights: Weights) -> list[_Part]:
     order = np.argsort(chunk, kind="stable")
     chunks, starts = np.unique(chunk[order], return_index=True)
     parts = []
-    for index, position in zip(chunks, np.split(order, starts[1:]), strict=True):
+    for index, start, end in zip(chunks, starts, [*starts[1:], len(order)], strict=False):
+        position = order[start:end]
         top, left = int(index // per_row) * side, int(index % per_row) * side
         parts.append(
             _Part(
