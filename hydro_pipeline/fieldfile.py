@@ -9,7 +9,6 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
-import pandas as pd
 import shapely
 from numpy.typing import NDArray
 from pyarrow.lib import ArrowException
@@ -22,6 +21,12 @@ from shapely.geometry.base import BaseGeometry
 from hydro_pipeline.errors import FieldsError
 
 LONLAT = CRS("EPSG:4326")
+
+POLYGONS = (3, 6)
+"""GEOS type ids of Polygon and MultiPolygon."""
+
+MISSING = ("", "None", "nan", "NaT", "<NA>")
+"""How the values that stand for nothing are written."""
 
 UNREADABLE = (
     *(ValueError, TypeError, KeyError, IndexError, AttributeError, OSError, NotImplementedError),
@@ -54,6 +59,7 @@ class _Raw:
     crs: CRS | None
 
 
+@np.errstate(invalid="ignore")
 def read_features(source: str, data: bytes) -> list[Feature]:
     """The features of a file, converted to EPSG:4326, Z dropped; other properties are ignored.
 
@@ -88,21 +94,25 @@ def _geojson(source: str, data: bytes) -> _Raw:
     except (ValueError, RecursionError) as error:
         raise FieldsError(f"{source}: not readable as GeoJSON or GeoParquet: {error}") from None
     kind = document.get("type") if isinstance(document, dict) else type(document).__name__
-    features = [document] if kind == "Feature" else document.get("features") if kind else None
-    if kind not in ("Feature", "FeatureCollection") or not isinstance(features, list):
+    if kind not in ("Feature", "FeatureCollection"):
         raise FieldsError(f"{source}: a GeoJSON {kind}; expected a FeatureCollection")
+    features = [document] if kind == "Feature" else document.get("features")
+    if not isinstance(features, list):
+        raise FieldsError(f"{source}: a GeoJSON FeatureCollection without a list of features")
     geometries = np.empty(len(features), object)
-    properties = []
-    for number, feature in enumerate(features):
+    properties: list[dict[str, Any]] = []
+    for index, feature in enumerate(features):
+        label = f"{source}: feature {index + 1}"
+        own = feature.get("properties") or {} if isinstance(feature, dict) else None
+        if not isinstance(own, dict):
+            raise FieldsError(f"{label} is not a GeoJSON Feature")
+        properties.append(own)
+        geometry = feature.get("geometry")
         try:
-            properties.append(feature.get("properties") or {})
-            geometry = feature.get("geometry")
-            geometries[number] = None if geometry is None else shape(geometry)
+            geometries[index] = None if geometry is None else shape(geometry)
         except UNREADABLE as error:
-            raise FieldsError(
-                f"{source}: feature {number + 1}: geometry not readable: "
-                f"{type(error).__name__}: {error}"
-            ) from None
+            what = f"{type(error).__name__}: {error}"
+            raise FieldsError(f"{label}: geometry not readable: {what}") from None
     declared = document.get("crs")
     return _Raw(
         [p.get("field_id") for p in properties],
@@ -144,13 +154,13 @@ def _field_id(label: str, value: Any) -> str:
         return str(value)
     if isinstance(value, str) and value.strip():
         return value.strip()
-    if value is None or value == "" or value is pd.NA or value != value:
+    if str(value).strip() in MISSING:
         raise FieldsError(f"{label} has no field_id; every feature needs one")
     raise FieldsError(f"{label}: field_id {value!r} must be text or a whole number")
 
 
 def _planting_date(label: str, value: Any) -> dt.date:
-    if value is None or value == "" or value is pd.NaT:
+    if str(value).strip() in MISSING:
         raise FieldsError(f"{label} has no planting_date; give it as YYYY-MM-DD")
     if isinstance(value, dt.datetime):
         return value.date()
@@ -167,26 +177,30 @@ def _planting_date(label: str, value: Any) -> dt.date:
 def _lonlat(source: str, labels: Sequence[str], raw: _Raw) -> Geometries:
     """Checked polygons in EPSG:4326."""
     geometries = shapely.force_2d(raw.geometries)
-    _refuse(labels, shapely.is_missing(geometries) | shapely.is_empty(geometries), "no geometry")
-    kinds = shapely.get_type_id(geometries)
-    for label, geometry in zip(labels, geometries[~np.isin(kinds, (3, 6))], strict=False):
-        raise FieldsError(f"{label} is a {geometry.geom_type}; fields are Polygon or MultiPolygon")
+    nothing = shapely.is_missing(geometries) | shapely.is_empty(geometries)
+    for index in np.flatnonzero(nothing).tolist():
+        raise FieldsError(f"{labels[index]} has no geometry; draw it, or leave the feature out")
+    for index in np.flatnonzero(~np.isin(shapely.get_type_id(geometries), POLYGONS)).tolist():
+        kind = geometries[index].geom_type
+        raise FieldsError(f"{labels[index]} is a {kind}; fields are Polygon or MultiPolygon")
     if raw.crs is not None and not raw.crs.equals(LONLAT, ignore_axis_order=True):
         geometries = reprojected(geometries, raw.crs, LONLAT)
     coordinates, owner = shapely.get_coordinates(geometries, return_index=True)
-    off_earth = ~(np.abs(coordinates) <= (180, 90)).all(axis=1)
-    for index in owner[off_earth][:1]:
-        west, south, east, north = shapely.bounds(raw.geometries[index])
-        extent = f"spans x {west:g} to {east:g}, y {south:g} to {north:g}"
-        if raw.crs is None:
-            raise FieldsError(
-                f"{labels[index]} {extent}, which is not longitude and latitude, and {source} "
-                "declares no CRS; declare it, or convert the file to EPSG:4326"
-            )
-        raise FieldsError(f"{labels[index]} {extent}, which is outside {raw.crs.name}")
+    on_earth = (np.abs(coordinates) <= (180, 90)).all(axis=1)
+    for index in owner[~on_earth].tolist():
+        raise FieldsError(f"{labels[index]} {_off_earth(source, raw.geometries[index], raw.crs)}")
     return geometries
 
 
-def _refuse(labels: Sequence[str], bad: NDArray[np.bool_], what: str) -> None:
-    for index in np.flatnonzero(bad)[:1]:
-        raise FieldsError(f"{labels[index]} has {what}; draw it, or leave the feature out")
+def _off_earth(source: str, geometry: BaseGeometry, crs: CRS | None) -> str:
+    """What is wrong with a geometry that is not in longitude and latitude, or cannot be."""
+    if not np.isfinite(shapely.get_coordinates(geometry)).all():
+        return "has coordinates that are not finite numbers; draw it again"
+    west, south, east, north = geometry.bounds
+    extent = f"spans x {west:g} to {east:g}, y {south:g} to {north:g}"
+    if crs is None:
+        return (
+            f"{extent}, which is not longitude and latitude, and {source} declares no CRS; "
+            "declare it, or convert the file to EPSG:4326"
+        )
+    return f"{extent}, which is outside its declared CRS {crs.name}"

@@ -229,6 +229,7 @@ def test_negative_and_extreme_values_are_ordered() -> None:
     st.integers(-10_000, 10_000),
     st.lists(st.floats(2**-16, 1, width=32), min_size=1, max_size=9),
 )
+@settings(deadline=None)
 def test_equal_values_have_that_value_as_every_statistic(value: int, shares: list[float]) -> None:
     result = table(csr(shares), np.full((3, 3), value, np.int16))
     assert result["ndvi_std"] == 0
@@ -262,6 +263,7 @@ def plain_quantile(values: list[int], weights: list[float], q: float) -> float:
     ),
     st.booleans(),
 )
+@settings(deadline=None)
 def test_quantiles_with_equal_values(pixels: list[tuple[int, float]], few: bool) -> None:
     values = [v // 5000 if few else v for v, _ in pixels]
     shares = [w for _, w in pixels]
