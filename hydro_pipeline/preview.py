@@ -1,24 +1,30 @@
-"""Small pictures of a day for people: NDVI thumbnail, histograms, a field's series."""
+"""Small pictures of a day for people: NDVI with a colour bar, histograms, the series of fields."""
 
 import io
 from collections.abc import Mapping, Sequence
 from datetime import date
 
 import numpy as np
-from matplotlib import colormaps
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from hydro_pipeline.composite import NODATA, SCALE
 
 MAX_BYTES = 44_000
-"""Largest picture: as a base64 data URI it stays below 60 KB."""
+"""Largest thumbnail: as a base64 data URI it stays below 60 KB."""
 
 NDVI_RANGE = (-0.2, 1.0)
-EMPTY = (255, 255, 255)
-_BAR = 34
-"""Height of the colour bar with its labels, pixels."""
+RAMP = ((165, 0, 38), (244, 109, 67), (254, 224, 139), (166, 217, 106), (26, 152, 80), (0, 68, 27))
+"""Colours evenly spread over `NDVI_RANGE`: red for bare, green for dense (after ColorBrewer)."""
+EMPTY, INK = (255, 255, 255), (0, 0, 0)
+GREEN, BROWN = (26, 152, 80), (140, 81, 10)
+
+BAR_HEIGHT = 34
+"""The colour bar with its labels, pixels."""
+MARGIN = 12
+LEAST_WIDTH = 180
+HISTOGRAM = (200, 90)
+"""Width and height of one histogram with its labels, pixels."""
 
 
 def thumbnail_png(preview: NDArray[np.int16]) -> bytes:
@@ -27,6 +33,7 @@ def thumbnail_png(preview: NDArray[np.int16]) -> bytes:
     `preview` is (y, x), units of 1e-4, nodata -32768 (drawn white). Fewer colours are used, then
     fewer pixels, where a noisy picture would be too large.
     """
+    png = b""
     for step in (1, 2, 3, 4):
         for colours in (128, 32, 12):
             png = _thumbnail(preview[::step, ::step], colours)
@@ -35,51 +42,19 @@ def thumbnail_png(preview: NDArray[np.int16]) -> bytes:
     return png
 
 
-def _thumbnail(preview: NDArray[np.int16], colours: int) -> bytes:
-    low, high = NDVI_RANGE
-    table = colormaps["RdYlGn"].resampled(colours)(np.arange(colours))[:, :3]
-    palette = np.vstack([np.array([EMPTY]), np.rint(table * 255)]).astype(np.uint8)
-    share = (preview * SCALE - low) / (high - low)
-    index = 1 + np.clip(share * colours, 0, colours - 1).astype(np.uint8)
-    index[preview == NODATA] = 0
-    height, width = index.shape
-    margin = 12
-    image = Image.new("P", (max(width, 180), height + _BAR), 0)
-    black = colours + 1
-    image.putpalette([*palette.ravel().tolist(), 0, 0, 0])
-    image.paste(Image.fromarray(index), ((image.width - width) // 2, 0))
-    draw = ImageDraw.Draw(image)
-    font = ImageFont.load_default(10)
-    right = image.width - margin
-    for x in range(margin, right):
-        shade = 1 + (x - margin) * colours // (right - margin)
-        draw.line([(x, height + 6), (x, height + 15)], fill=shade)
-    draw.fontmode = "1"
-    for value, text in ((low, f"{low:g}"), (0.4, "NDVI 0.4"), (high, f"{high:g}")):
-        at = margin + (value - low) / (high - low) * (right - margin)
-        draw.text((at, height + 18), text, fill=black, font=font, anchor="mt")
-    return _png(image)
-
-
 def histograms_png(preview: NDArray[np.int16], age: NDArray[np.int16]) -> bytes:
     """NDVI and age of a day's pixels as two histograms, PNG.
 
     `preview` is (y, x) NDVI in units of 1e-4, nodata -32768; `age` (y, x) days, -1 = none.
     """
-    figure = Figure(figsize=(5.2, 1.9), dpi=80, layout="constrained")
-    left, right = figure.subplots(1, 2)
-    ndvi = preview[preview != NODATA] * SCALE
-    left.hist(ndvi, bins=40, range=(-0.2, 1.0), color="tab:green")
-    left.set_xlabel("NDVI")
-    left.set_xticks([0, 0.5, 1])
+    width, height = HISTOGRAM
+    image = Image.new("RGB", (2 * width, height), EMPTY)
+    draw = ImageDraw.Draw(image)
     ages = age[age >= 0]
-    longest = int(ages.max(initial=0))
-    right.hist(ages, bins=min(longest + 1, 40), range=(-0.5, longest + 0.5), color="tab:brown")
-    right.set_xlabel("age, days")
-    for axes in (left, right):
-        axes.set_yticks([])
-        axes.spines[["left", "right", "top"]].set_visible(False)
-    return _figure_png(figure)
+    oldest = int(ages.max(initial=0))
+    _histogram(draw, 0, preview[preview != NODATA] * SCALE, NDVI_RANGE, 48, GREEN, "NDVI")
+    _histogram(draw, width, ages, (0, oldest + 1), min(oldest + 1, 48), BROWN, "age, days")
+    return _png(image.quantize(16))
 
 
 def series_png(series: Mapping[str, tuple[Sequence[date], Sequence[float]]]) -> bytes:
@@ -87,6 +62,8 @@ def series_png(series: Mapping[str, tuple[Sequence[date], Sequence[float]]]) -> 
 
     `series` maps a field's name to its days and values; nan leaves a gap.
     """
+    from matplotlib.figure import Figure  # takes a second, and most runs draw no series
+
     figure = Figure(figsize=(5.2, 2.2), dpi=80, layout="constrained")
     axes = figure.subplots()
     for name, (days, values) in series.items():
@@ -96,15 +73,67 @@ def series_png(series: Mapping[str, tuple[Sequence[date], Sequence[float]]]) -> 
     axes.set_ylabel("mean NDVI")
     axes.spines[["right", "top"]].set_visible(False)
     axes.tick_params(axis="x", labelsize=7, rotation=20)
-    if 0 < len(series) <= 8:
+    if series:
         axes.legend(fontsize=6, frameon=False)
-    return _figure_png(figure)
-
-
-def _figure_png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return _png(Image.open(buffer).convert("RGB").quantize(32))
+
+
+def _thumbnail(preview: NDArray[np.int16], colours: int) -> bytes:
+    low, high = NDVI_RANGE
+    share = (preview * SCALE - low) / (high - low)
+    index = 1 + np.clip(share * colours, 0, colours - 1).astype(np.uint8)
+    index[preview == NODATA] = 0
+    height, width = index.shape
+    image = Image.new("P", (max(width, LEAST_WIDTH), height + BAR_HEIGHT), 0)
+    image.putpalette([*EMPTY, *_ramp(colours).ravel().tolist(), *INK])
+    image.paste(Image.fromarray(index), ((image.width - width) // 2, 0))
+    draw = _plain(ImageDraw.Draw(image))
+    length = image.width - 2 * MARGIN
+    for x in range(length):
+        draw.line([(MARGIN + x, height + 6), (MARGIN + x, height + 15)], 1 + x * colours // length)
+    for value, text in ((low, f"{low:g}"), (0.4, "NDVI 0.4"), (high, f"{high:g}")):
+        at = MARGIN + (value - low) / (high - low) * length
+        draw.text((at, height + 18), text, colours + 1, _font(), anchor="mt")
+    return _png(image)
+
+
+def _histogram(
+    draw: ImageDraw.ImageDraw,
+    left: int,
+    values: NDArray[np.integer] | NDArray[np.floating],
+    span: tuple[float, float],
+    bins: int,
+    colour: tuple[int, int, int],
+    title: str,
+) -> None:
+    width, height = HISTOGRAM[0] - 2 * MARGIN, HISTOGRAM[1] - BAR_HEIGHT
+    counts, _ = np.histogram(values, bins, span)
+    for i, share in enumerate(counts / max(int(counts.max()), 1)):
+        x0, x1 = (left + MARGIN + round(width * k / bins) for k in (i, i + 1))
+        draw.rectangle([x0, 4 + (1 - share) * height, x1 - 1, 4 + height], fill=colour)
+    draw.line([left + MARGIN, 5 + height, left + MARGIN + width, 5 + height], fill=INK)
+    for at, text in ((0.0, f"{span[0]:g}"), (0.5, title), (1.0, f"{span[1]:g}")):
+        place = (left + MARGIN + at * width, height + 10)
+        _plain(draw).text(place, text, INK, _font(), anchor="mt")
+
+
+def _ramp(colours: int) -> NDArray[np.uint8]:
+    """(colours, 3) RGB."""
+    at = np.linspace(0, len(RAMP) - 1, colours)
+    channels = [np.interp(at, range(len(RAMP)), channel) for channel in zip(*RAMP, strict=True)]
+    return np.rint(np.stack(channels, axis=1)).astype(np.uint8)
+
+
+def _plain(draw: ImageDraw.ImageDraw) -> ImageDraw.ImageDraw:
+    """Text without soft edges, which a palette cannot hold."""
+    draw.fontmode = "1"
+    return draw
+
+
+def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(10)
 
 
 def _png(image: Image.Image) -> bytes:

@@ -1,21 +1,17 @@
 """The three assets of an area: composite, statistics, and the fields that users drop in."""
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from datetime import timedelta
 
 import dagster as dg
 
 from hydro_pipeline.defs import metadata
-from hydro_pipeline.defs.names import RETRIES_TAG, days_of, key
-from hydro_pipeline.errors import HydroError
+from hydro_pipeline.defs.names import days_of, key
+from hydro_pipeline.defs.steps import DaysDone, first_run_id, is_retry, told_to_dagster
 from hydro_pipeline.field_stats import StatsReport
 from hydro_pipeline.fields import fields_etag
 from hydro_pipeline.ingest import DayReport
 from hydro_pipeline.pipeline import Pipeline
-
-RETRIES = 3
-RETRY_WAIT_S = 15.0
-"""Wait before the first retry; each further one waits four times longer."""
 
 Progress = Callable[[DayReport | StatsReport], None]
 """Called with the report of each day, right after the day is done."""
@@ -39,21 +35,21 @@ def area_assets(
             "Daily NDVI without gaps: what was seen clear on the day, else the day before's value. "
             "A day is made only after the day before it."
         ),
+        freshness_policy=dg.FreshnessPolicy.time_window(
+            fail_window=timedelta(hours=48), warn_window=timedelta(hours=30)
+        ),
     )
     def ndvi_composite(
         context: dg.AssetExecutionContext,
         pipeline: dg.ResourceParam[Pipeline],
         progress: dg.ResourceParam[Progress],
     ) -> None:
-        with told_to_dagster(context):
-            days = days_of(context.partition_keys)
+        days, resume = days_of(context.partition_keys), is_retry(context)
+        with told_to_dagster(context), DaysDone(context, key(area, "ndvi_composite")) as done:
             for report in pipeline.ingest_days(
-                area, days, run_id=_first_run_id(context), resume=_is_retry(context)
+                area, days, run_id=first_run_id(context), resume=resume
             ):
-                context.add_asset_metadata(
-                    metadata.of_composite(report, pipeline.store),
-                    partition_key=report.day.isoformat(),
-                )
+                done.add(report.day, metadata.of_composite(report, pipeline.store))
                 context.log.info(f"{area} {report.day}: {report.outcome}")
                 for warning in report.warnings:
                     context.log.warning(f"{area} {report.day}: {warning}")
@@ -77,14 +73,13 @@ def area_assets(
         pipeline: dg.ResourceParam[Pipeline],
         progress: dg.ResourceParam[Progress],
     ) -> None:
-        with told_to_dagster(context):
-            days = days_of(context.partition_keys)
+        days, reports = days_of(context.partition_keys), []
+        with told_to_dagster(context), DaysDone(context, key(area, "field_stats")) as done:
             for report in pipeline.update_field_stats(area, days):
-                context.add_asset_metadata(
-                    metadata.of_stats(report, pipeline.store),
-                    partition_key=report.day.isoformat(),
-                )
+                reports.append(report)
+                done.add(report.day, metadata.of_stats(report, pipeline.store))
                 progress(report)
+            done.add(days[-1], metadata.of_stats_run(reports, pipeline.store))
 
     @dg.observable_source_asset(
         key=key(area, "fields"),
@@ -101,27 +96,3 @@ def area_assets(
         )
 
     return [ndvi_composite, field_stats, fields]
-
-
-@contextlib.contextmanager
-def told_to_dagster(context: dg.AssetExecutionContext) -> Iterator[None]:
-    """Ask for a retry where one can help; else fail with the error's own sentence."""
-    try:
-        yield
-    except HydroError as error:
-        retries = int(context.run.tags.get(RETRIES_TAG, RETRIES))
-        if error.retryable and context.retry_number < retries:
-            context.log.warning(f"{error}; trying again")
-            raise dg.RetryRequested(
-                max_retries=retries, seconds_to_wait=RETRY_WAIT_S * 4**context.retry_number
-            ) from error
-        raise dg.Failure(str(error), allow_retries=False) from error
-
-
-def _first_run_id(context: dg.AssetExecutionContext) -> str:
-    return context.run.root_run_id or context.run.run_id
-
-
-def _is_retry(context: dg.AssetExecutionContext) -> bool:
-    """True where the same run, or one re-executed from its failure, tries the same days again."""
-    return context.retry_number > 0 or context.run.tags.get("dagster/is_resume_retry") == "true"

@@ -1,19 +1,28 @@
 """What the UI shows of a day."""
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import date
+from math import nan
 from typing import Any
 
 import dagster as dg
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from hydro_pipeline.field_stats import StatsReport
 from hydro_pipeline.fields import FieldsReading
-from hydro_pipeline.ingest import DayReport
-from hydro_pipeline.preview import histograms_png, thumbnail_png
+from hydro_pipeline.ingest import DayReport, scenes_key
+from hydro_pipeline.preview import histograms_png, series_png, thumbnail_png
+from hydro_pipeline.stats import read_day, stats_key
 from hydro_pipeline.store import Store
 
 LISTED = 50
 """Longer lists end in a count."""
+PLOTTED_FIELDS = 6
+PLOTTED_DAYS = 120
+TABLE_ROWS = 10
+TABLE_COLUMNS = ("field_id", "ndvi_mean", "valid_fraction", "age_mean_days", "days_after_planting")
 
 Metadata = dict[str, Any]
 
@@ -39,9 +48,7 @@ def of_composite(report: DayReport, store: Store) -> Metadata:
         "seconds": sum(report.seconds.values()),
         **{f"seconds: {stage}": s for stage, s in report.seconds.items()},
         "cube": dg.MetadataValue.path(store.url(f"cubes/{report.area}")),
-        "scenes as used": dg.MetadataValue.path(
-            store.url(f"scenes/{report.area}/{report.day}.json")
-        ),
+        "scenes as used": dg.MetadataValue.path(store.url(scenes_key(report.area, report.day))),
     }
     return _present(values)
 
@@ -56,11 +63,31 @@ def of_stats(report: StatsReport, store: Store) -> Metadata:
         "chunks read": report.chunks_read,
         "bytes read": report.bytes_read,
         "seconds": report.seconds,
-        "table": dg.MetadataValue.path(
-            store.url(f"field_stats/area={report.area}/date={report.day}/part-0.parquet")
-        ),
+        "table": dg.MetadataValue.path(store.url(stats_key(report.area, report.day))),
     }
     return _present(values)
+
+
+def of_stats_run(reports: Sequence[StatsReport], store: Store) -> Metadata:
+    """What a whole run did, shown at its last day: totals, best and worst fields, their series."""
+    last = reports[-1]
+    rows = read_day(store, last.area, last.day).rows
+    values = {
+        "run: days": len(reports),
+        "run: rows computed": sum(len(r.computed) for r in reports),
+        "run: chunks read": sum(r.chunks_read for r in reports),
+        "run: bytes read": sum(r.bytes_read for r in reports),
+    }
+    if rows is None:
+        return values
+    ranked = rows.filter(pc.is_valid(rows["ndvi_mean"])).sort_by([("ndvi_mean", "descending")])
+    worst = ranked.slice(max(TABLE_ROWS, ranked.num_rows - TABLE_ROWS))
+    return {
+        **values,
+        "best fields": _table(ranked.slice(0, TABLE_ROWS)),
+        "worst fields": _table(worst.sort_by("ndvi_mean")),
+        "series": _series(reports, store),
+    }
 
 
 def of_fields(reading: FieldsReading) -> Metadata:
@@ -81,6 +108,35 @@ def picture(png: bytes) -> dg.MarkdownMetadataValue:
     """A PNG that the UI shows in place."""
     data = base64.b64encode(png).decode()
     return dg.MetadataValue.md(f"![](data:image/png;base64,{data})")
+
+
+def _table(rows: pa.Table) -> dg.TableMetadataValue:
+    return dg.MetadataValue.table(
+        [dg.TableRecord(row) for row in rows.select(TABLE_COLUMNS).to_pylist()],
+        dg.TableSchema(
+            [
+                dg.TableColumn(name, "string" if name == "field_id" else "float")
+                for name in TABLE_COLUMNS
+            ]
+        ),
+    )
+
+
+def _series(reports: Sequence[StatsReport], store: Store) -> dg.MarkdownMetadataValue:
+    """Mean NDVI of the first fields that the run computed, over its last days."""
+    names = sorted({name for report in reports for name in report.computed})[:PLOTTED_FIELDS]
+    series: dict[str, tuple[list[date], list[float]]] = {name: ([], []) for name in names}
+    for report in reports[-PLOTTED_DAYS:]:
+        rows = read_day(store, report.area, report.day).rows
+        if rows is None:
+            continue
+        rows = rows.filter(pc.is_in(rows["field_id"], pa.array(names, pa.string())))
+        for name, mean in zip(
+            rows["field_id"].to_pylist(), rows["ndvi_mean"].to_pylist(), strict=True
+        ):
+            series[name][0].append(report.day)
+            series[name][1].append(nan if mean is None else mean)
+    return picture(series_png(series))
 
 
 def _present(values: Metadata) -> Metadata:

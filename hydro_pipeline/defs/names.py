@@ -8,7 +8,7 @@ import dagster as dg
 
 AREA_TAG = "hydro/area"
 RETRIES_TAG = "hydro/retries"
-"""How often a step tries again after a retryable error; absent: `assets.RETRIES`."""
+"""How often a step tries again after a retryable error; absent: `steps.RETRIES`."""
 
 ASKED_BY_TAG = "hydro/asked_by"
 """The schedule or sensor that asked for the run."""
