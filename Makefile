@@ -41,10 +41,15 @@ format: venv ## Mend what the style check can mend by itself
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+pictures: venv ## Draw the pictures of the README from the data of the demo
+	@$(BIN)/python notebooks/pictures.py
+
 ui: venv ## Open the Dagster UI on http://127.0.0.1:3000
-	@$(BIN)/dg dev
+	@mkdir -p $(DAGSTER_HOME)
+	@[ -e $(DAGSTER_HOME)/dagster.yaml ] || cp hydro_pipeline/defs/dagster.yaml $(DAGSTER_HOME)
+	@VIRTUAL_ENV=$(CURDIR)/.venv PATH="$(CURDIR)/$(BIN):$$PATH" dg dev
 
 clean: ## Remove .venv and caches; data stays
 	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
-.PHONY: help venv demo test test-slow lint format ui clean
+.PHONY: help venv demo test test-slow lint format pictures ui clean

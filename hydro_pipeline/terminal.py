@@ -85,6 +85,15 @@ def settings_rows(settings: Any | None = None) -> list[tuple[str, str, str]]:
     ]
 
 
+def settings_markdown() -> str:
+    """The settings and their defaults as a Markdown table."""
+    rows = [
+        f"| `{name}` | {f'`{default}`' if default else 'unset'} | {meaning} |"
+        for name, default, meaning in settings_rows()
+    ]
+    return "\n".join(["| Variable | Default | Meaning |", "|---|---|---|", *rows])
+
+
 def _setting(value: Any) -> str:
     if value is None or value == ():
         return ""

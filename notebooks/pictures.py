@@ -1,0 +1,80 @@
+"""Draws the README's picture from the demo's data: run `make demo` first, then `make pictures`."""
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from hydro_pipeline.composite import NODATA, SCALE
+from hydro_pipeline.cube import day_number
+from hydro_pipeline.demo import AREA, FIRST_DAY
+from hydro_pipeline.pipeline import Pipeline
+from hydro_pipeline.settings import Settings
+
+SHOWN = [FIRST_DAY + timedelta(n) for n in (10, 15, 17, 19)]
+LATE_FIELD = "L01"
+TO = Path(__file__).parent / "pictures" / "demo.png"
+
+
+def main() -> None:
+    """Write `pictures/demo.png`: seen, gap-filled, age, and a late field's past."""
+    pipeline = Pipeline(Settings.load())
+    cube = pipeline.cube(AREA)
+    if cube is None:
+        raise SystemExit("no demo data yet: run `make demo` first")
+    figure = plt.figure(figsize=(11, 9.6), layout="constrained")
+    maps, series = figure.subfigures(2, 1, height_ratios=[3, 1.15])
+    axes = maps.subplots(3, len(SHOWN))
+    window = (slice(0, cube.shape[0]), slice(0, cube.shape[1]))
+    for column, day in enumerate(SHOWN):
+        packed, observed_on = cube.read(day, window)
+        ndvi = np.where(packed == NODATA, np.nan, packed * SCALE)
+        age = np.where(packed == NODATA, np.nan, day_number(day) - observed_on.astype(float))
+        seen = np.where(age == 0, ndvi, np.nan)
+        for row, (values, style) in enumerate(
+            (
+                (seen, {"cmap": "YlGn", "vmin": 0, "vmax": 0.95}),
+                (ndvi, {"cmap": "YlGn", "vmin": 0, "vmax": 0.95}),
+                (age, {"cmap": "magma_r", "vmin": 0, "vmax": 12}),
+            )
+        ):
+            axis = axes[row, column]
+            axis.set_facecolor("#c9cdd3")
+            image = axis.imshow(values, interpolation="nearest", **style)
+            axis.set(xticks=[], yticks=[])
+            if column == len(SHOWN) - 1:
+                maps.colorbar(image, ax=axes[row], shrink=0.8, label="days" if row == 2 else "NDVI")
+        axes[0, column].set_title(f"{day}\n{np.isfinite(seen).mean():.0%} seen clear", fontsize=10)
+    for row, name in enumerate(("seen that day", "stored: gap-filled", "its age")):
+        axes[row, 0].set_ylabel(name, fontsize=11)
+    _draw_series(series.subplots(), pipeline)
+    figure.suptitle(
+        "A simulated season (not real imagery) as hydro_pipeline stores it", fontsize=12
+    )
+    TO.parent.mkdir(exist_ok=True)
+    figure.savefig(TO, dpi=80, metadata={"Software": None})
+
+
+def _draw_series(axis: plt.Axes, pipeline: Pipeline) -> None:
+    rows = pipeline.stats(AREA, field_id=LATE_FIELD).to_pylist()
+    days: list[date] = [row["date"] for row in rows]
+    mean = np.array([row["ndvi_mean"] for row in rows])
+    axis.fill_between(
+        days, [r["ndvi_p10"] for r in rows], [r["ndvi_p90"] for r in rows], color="#cfe6d4"
+    )
+    axis.plot(days, mean, color="#2a7a45", label="mean NDVI (band: 10th to 90th percentile)")
+    seen = np.array([row["observed_fraction"] > 0.5 for row in rows])
+    axis.plot(np.array(days)[seen], mean[seen], "o", color="#2a7a45", label="mostly seen that day")
+    entered = pipeline.stats(AREA).column("date").to_pylist()[-1]
+    axis.axvline(entered, color="#b0413e", linestyle="--", label="entered by its farmer")
+    axis.set_title(
+        f"Field {LATE_FIELD}: entered late, its past computed from the cube", fontsize=10
+    )
+    axis.set_ylabel("NDVI")
+    axis.grid(alpha=0.3)
+    axis.legend(loc="upper left", fontsize=8)
+
+
+if __name__ == "__main__":
+    main()
