@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 import shapely
-from affine import Affine
 from exactextract import exact_extract
 from exactextract.raster import NumPyRasterSource
 from geopandas import GeoDataFrame
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
+from rasterio import Affine
 from rasterio.features import rasterize
 from shapely.geometry.base import BaseGeometry
 
@@ -32,7 +32,7 @@ BATCH = 2000
 STRIP_PIXELS = 2**24
 """A field's window is rasterized in strips of whole rows of about this many pixels."""
 
-Pixels = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32], float]
+Pixels = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32], float]
 """Rows, columns and weights of one field's pixels on the grid, and its total weight."""
 
 
@@ -48,15 +48,13 @@ def build_weights(fields: Sequence[Field], grid: GeoBox, method: ZonalWeights) -
     )
     build = _coverage if method is ZonalWeights.COVERAGE else _centres
     pixels = list(build(polygons, grid))
-    counts = [len(row) for row, _, _, _ in pixels]
-    none = np.empty(0)
     return Weights(
         tuple(field.field_id for field in fields),
         tuple(field.hash(method) for field in fields),
-        np.cumsum([0, *counts], dtype=np.int64),
-        np.concatenate([none, *(row for row, _, _, _ in pixels)]).astype(np.int32),
-        np.concatenate([none, *(col for _, col, _, _ in pixels)]).astype(np.int32),
-        np.concatenate([none, *(weight for _, _, weight, _ in pixels)]).astype(np.float32),
+        np.cumsum([0, *(len(row) for row, _, _, _ in pixels)], dtype=np.int64),
+        np.concatenate([np.empty(0, np.int32), *(row for row, _, _, _ in pixels)]),
+        np.concatenate([np.empty(0, np.int32), *(col for _, col, _, _ in pixels)]),
+        np.concatenate([np.empty(0, np.float32), *(weight for _, _, weight, _ in pixels)]),
         np.array([total for _, _, _, total in pixels], np.float64),
     )
 
@@ -71,19 +69,17 @@ def load_weights(
     """
     key = f"weights/{area.name}.npz"
     identity = _identity(area, method)
-    stored = _unpack(store.get(key), identity)
     hashes = tuple(field.hash(method) for field in fields)
-    at = {digest: i for i, digest in enumerate(stored.hashes)} if stored else {}
-    missing = [f for f, digest in zip(fields, hashes, strict=True) if digest not in at]
-    weights = build_weights(missing, area.grid, method)
-    if stored is not None:
-        at |= {digest: len(at) + i for i, digest in enumerate(weights.hashes)}
-        both = _joined(stored, weights)
+    weights = _unpack(store.get(key), identity)
+    if weights is None or weights.hashes != hashes:
+        known = weights or build_weights([], area.grid, method)
+        stored = set(known.hashes)
+        new = [f for f, digest in zip(fields, hashes, strict=True) if digest not in stored]
+        both = _joined(known, build_weights(new, area.grid, method))
+        at = {digest: i for i, digest in enumerate(both.hashes)}
         weights = both.subset(np.array([at[digest] for digest in hashes], np.int64))
-    weights = replace(weights, field_ids=tuple(field.field_id for field in fields))
-    if stored is None or stored.hashes != hashes:
         store.put(key, _pack(weights, identity))
-    return weights
+    return replace(weights, field_ids=tuple(field.field_id for field in fields))
 
 
 def _coverage(polygons: Geometries, grid: GeoBox) -> Iterator[Pixels]:
@@ -100,7 +96,7 @@ def _coverage(polygons: Geometries, grid: GeoBox) -> Iterator[Pixels]:
         for i, cell, coverage in zip(
             range(first, len(polygons)), cells["cell_id"], cells["coverage"], strict=False
         ):
-            row, col = np.divmod(cell, grid.shape[1])
+            row, col = (part.astype(np.int32) for part in np.divmod(cell, grid.shape[1]))
             # Summed in pixel order, as the statistics are: a field seen whole is exactly 1.
             total = np.cumsum(coverage)[-1] if within[i] and len(cell) else areas[i]
             yield row, col, coverage.astype(np.float32), total
@@ -125,10 +121,10 @@ def _centres(polygons: Geometries, grid: GeoBox) -> Iterator[Pixels]:
 
 def _centres_inside(
     polygon: BaseGeometry, transform: Affine, rows: range, cols: range
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Rows and columns, on the grid's lattice without its limits, of the centres inside."""
     step = max(1, STRIP_PIXELS // max(1, len(cols)))
-    found_rows, found_cols = [], []
+    found_rows, found_cols = [np.empty(0, np.int32)], [np.empty(0, np.int32)]
     for top in rows[::step]:
         inside = rasterize(
             [polygon],
@@ -137,8 +133,8 @@ def _centres_inside(
             dtype="uint8",
         )
         row, col = np.nonzero(inside)
-        found_rows.append(row + top)
-        found_cols.append(col + cols.start)
+        found_rows.append((row + top).astype(np.int32))
+        found_cols.append((col + cols.start).astype(np.int32))
     return np.concatenate(found_rows), np.concatenate(found_cols)
 
 

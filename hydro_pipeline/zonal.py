@@ -71,8 +71,9 @@ def statistics(
 
     Quantiles are exactextract's: with the n values in order, s_k = k w_k + (n - 1) sum_{i<k} w_i
     is the position of value k, and the quantile q is interpolated linearly at q (n - 1) sum w;
-    equal weights give numpy's linear percentile. Equal values keep the order of their pixels. A
-    field's statistics do not depend, to the last bit, on which other fields are computed with it.
+    equal weights give numpy's linear percentile. Equal values keep the order of their pixels;
+    exactextract leaves theirs in any order, and its quantiles vary with that where their weights
+    differ. A field's statistics do not depend, to the last bit, on the fields computed with it.
     """
     out = np.full((len(STATISTICS), len(weights.total)), np.nan)
     last_observed = np.full(len(weights.total), NEVER, np.int32)
