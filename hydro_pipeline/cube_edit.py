@@ -2,7 +2,7 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Lock
@@ -13,12 +13,10 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from hydro_pipeline.area import Area
-from hydro_pipeline.composite import NEVER, NODATA, Int16, carry_block
+from hydro_pipeline.composite import NODATA, Int16, carry_block
 from hydro_pipeline.cube import (
     BRANCH,
     Window,
-    cube_key,
     day_number,
     number_day,
     translated,
@@ -29,13 +27,13 @@ from hydro_pipeline.cube_layout import (
     MEANING,
     check_meaning,
     create_arrays,
-    meaning,
 )
-from hydro_pipeline.cube_order import position
-from hydro_pipeline.settings import Settings
-from hydro_pipeline.store import Store
+from hydro_pipeline.cube_target import Target
 
 THREADS = 8
+
+Reindex = Callable[[Iterable[int]], Iterable[int] | None]
+"""Where a chunk goes; None: it stays where it is."""
 
 
 @dataclass(frozen=True)
@@ -50,40 +48,6 @@ class Commit:
     """Later days whose pixels changed with it."""
     bytes_written: int
     """Encoded bytes of the chunks written."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """The cube that is written, and the rules it is written by."""
-
-    store: Store
-    area: Area
-    meaning: dict[str, Any]
-    """See `cube_layout.meaning`."""
-    start_date: dt.date | None
-    """Day on which a new cube has to begin; None: any."""
-    max_age: int
-    """Age in days beyond which a carried value becomes nodata."""
-
-    @classmethod
-    def of(cls, store: Store, area: Area, settings: Settings) -> "Target":
-        """The area's cube under the root, by the rules of the settings."""
-        max_age = NEVER if settings.max_age_days is None else settings.max_age_days
-        return cls(store, area, meaning(area, settings), settings.start_date, max_age)
-
-    @property
-    def key(self) -> str:
-        """Where the cube is, under the root."""
-        return cube_key(self.area.name)
-
-    @property
-    def url(self) -> str:
-        """Where the cube is, for people."""
-        return self.store.url(self.key)
-
-    def position(self, day: dt.date, first: dt.date | None, length: int) -> int:
-        """Where `day` goes on the time axis; see `cube_order.position`."""
-        return position(self.area.name, day, first, length, self.start_date)
 
 
 @dataclass
@@ -114,6 +78,8 @@ class DayEdit:
                 array.resize((length + 1, *array.shape[1:]))
         self._length = max(length, self._index + 1)
         self._lock = Lock()
+        self._before: dict[tuple[int, int], tuple[Int16, Int16]] = {}
+        self._repeated: dict[str, set[tuple[int, ...]]] = {"ndvi": set(), "observed_on": set()}
         self._written: list[tuple[str, int, Window]] = []
         self._changed: list[Window] = []
         self._valid = 0
@@ -129,16 +95,28 @@ class DayEdit:
         if self._index == 0:
             shape = (window[0].stop - window[0].start, window[1].stop - window[1].start)
             return np.full(shape, NODATA, np.int16), np.full(shape, NODATA, np.int16)
-        return self._read(self._index - 1, window)
+        before = self._read(self._index - 1, window)
+        if self.is_new:
+            self._before[_corner(window)] = before
+        return before
 
     def write(self, window: Window, ndvi: Int16, observed_on: Int16) -> None:
-        """Put a window of the day's composite; chunks that are already so are left alone."""
+        """Put a window of the day's composite. Chunks that are already so are left alone, and
+        those that are the day before's are stored as a reference to them.
+        """
+        before = self._before.pop(_corner(window), None)
         for chunk in self._chunks(window):
             inner = tuple(
                 slice(c.start - w.start, c.stop - w.start)
                 for c, w in zip(chunk, window, strict=True)
             )
-            self._put(self._index, chunk, ndvi[inner], observed_on[inner])
+            if not self.is_new:
+                stored = self._read(self._index, chunk)
+            elif before is not None:
+                stored = before[0][inner], before[1][inner]
+            else:
+                stored = None
+            self._put(self._index, chunk, (ndvi[inner], observed_on[inner]), stored)
         with self._lock:
             self._valid += int(np.count_nonzero(ndvi != NODATA))
             self._observed += int(np.count_nonzero(observed_on == self._number))
@@ -152,6 +130,7 @@ class DayEdit:
         with translated(self.target.url):
             revision = 1 if self.is_new else int(self._arrays["revision"][self._index])
             changed = self.is_new or bool(self._changed)
+            self._repeat()
             refreshed = self._refresh_tail()
             if changed and not self.is_new:
                 revision += 1
@@ -204,27 +183,49 @@ class DayEdit:
                 np.asarray(self._arrays["observed_on"][index, *window]),
             )
 
-    def _put(self, index: int, chunk: Window, ndvi: Int16, observed_on: Int16) -> None:
-        if not (self.is_new and index == self._index):
-            old_ndvi, old_on = self._read(index, chunk)
-            same_ndvi = np.array_equal(old_ndvi, ndvi)
-            same_on = np.array_equal(old_on, observed_on)
-        else:
-            same_ndvi = same_on = False
-        if same_ndvi and same_on:
-            return
-        with translated(self.target.url):
-            for name, same, block in (
-                ("ndvi", same_ndvi, ndvi),
-                ("observed_on", same_on, observed_on),
-            ):
-                if not same:
-                    self._arrays[name][index, *chunk] = block
+    def _put(
+        self,
+        index: int,
+        chunk: Window,
+        new: tuple[Int16, Int16],
+        stored: tuple[Int16, Int16] | None,
+    ) -> None:
+        """Write a chunk of one day where it differs from `stored`: what is there, or for a new
+        day, what the day before holds.
+        """
+        changed = False
+        for which, name in enumerate(("ndvi", "observed_on")):
+            if stored is not None and np.array_equal(stored[which], new[which]):
+                if self.is_new:
                     with self._lock:
-                        self._written.append((name, index, chunk))
-        if index == self._index:
+                        self._repeated[name].add(self._position(chunk))
+                continue
+            changed = True
+            with translated(self.target.url):
+                self._arrays[name][index, *chunk] = new[which]
+            with self._lock:
+                self._written.append((name, index, chunk))
+        if changed and index == self._index:
             with self._lock:
                 self._changed.append(chunk)
+
+    def _position(self, chunk: Window) -> tuple[int, ...]:
+        return tuple(s.start // self._side for s in chunk)
+
+    def _repeat(self) -> None:
+        """Let the chunks that are the day before's refer to the same stored objects."""
+        for name, chunks in self._repeated.items():
+            if chunks:
+                self._session.reindex_array(f"/{name}", self._from_day_before(chunks))
+
+    def _from_day_before(self, chunks: set[tuple[int, ...]]) -> Reindex:
+        def target(position: Iterable[int]) -> Iterable[int] | None:
+            time, *place = position
+            if time == self._index - 1 and tuple(place) in chunks:
+                return [self._index, *place]
+            return None
+
+        return target
 
     def _refresh_tail(self) -> tuple[dt.date, ...]:
         """Carry the changed chunks into the days after, each until a day comes out unchanged."""
@@ -241,7 +242,7 @@ class DayEdit:
                 new = carry_block(*stored, *before, number, self.target.max_age)
                 if all(np.array_equal(a, b) for a, b in zip(stored, new, strict=True)):
                     return
-                self._put(index, chunk, *new)
+                self._put(index, chunk, new, stored)
                 with self._lock:
                     touched[index] = True
                     gained[index] += np.count_nonzero(new[0] != NODATA)
@@ -278,13 +279,16 @@ class DayEdit:
 
     async def _encoded_bytes(self) -> int:
         async def size(name: str, index: int, chunk: Window) -> int:
-            position = (index, *(s.start // self._side for s in chunk))
-            key = f"{name}/c/" + "/".join(map(str, position))
+            key = f"{name}/c/" + "/".join(map(str, (index, *self._position(chunk))))
             if not await self._session.store.exists(key):
                 return 0
             return await self._session.store.getsize(key)
 
         return sum(await asyncio.gather(*(size(*w) for w in self._written)))
+
+
+def _corner(window: Window) -> tuple[int, int]:
+    return window[0].start, window[1].start
 
 
 def _in_threads(work: Callable[[Window], None], items: list[Window]) -> None:

@@ -6,8 +6,9 @@ import icechunk
 
 from hydro_pipeline.area import Area
 from hydro_pipeline.cube import open_repository, translated
-from hydro_pipeline.cube_edit import DayEdit, Target
+from hydro_pipeline.cube_edit import DayEdit
 from hydro_pipeline.cube_layout import repository_config
+from hydro_pipeline.cube_target import Target
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.store import Store
 

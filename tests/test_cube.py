@@ -159,6 +159,26 @@ def test_a_rewritten_day_touches_only_the_chunks_and_days_that_change(store, wri
     assert [d for d in new if new[d] != old[d]] == [day(1), day(2)]
 
 
+def test_a_day_that_shows_nothing_new_is_stored_as_a_reference(store, writer):
+    def size():
+        return sum(o.size for o in store.listing("cubes/farm/chunks"))
+
+    put(writer, day(0), observed(0))
+    full = size()
+    empty = put(writer, day(1), np.full(SHAPE, NODATA, np.int16), scenes=0)
+    assert (size(), empty.bytes_written) == (full, 0)
+    cube = Cube.open(store, "farm")
+    for ours, theirs in zip(cube.read(day(1), WHOLE), cube.read(day(0), WHOLE), strict=True):
+        assert np.array_equal(ours, theirs)
+    corner = put(writer, day(2), observed(2, rows=slice(0, 100)))
+    assert 0 < corner.bytes_written < 0.7 * full  # two of four chunks
+    expected = pixels(store)[0][day(1)]
+    put(writer, day(0), observed(7))
+    assert pixels(store)[0][day(1)] != expected
+    again = Cube.open(store, "farm").read(day(1), WHOLE)[0]
+    assert np.array_equal(again, observed(7))
+
+
 def test_two_writers_on_one_state_conflict(store, settings):
     put(CubeWriter(store, AREA, settings), day(0), observed(0))
     slow, fast = (CubeWriter(store, AREA, settings) for _ in range(2))
