@@ -6,40 +6,28 @@ Each scene is read alone and nothing is mixed here: which scene gives a pixel is
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import dask.array as da
 import numpy as np
 import odc.stac
 import pystac
+from affine import Affine
 from numpy.typing import NDArray
+from odc.geo.crs import CRS, CRSError
 from odc.geo.geobox import GeoBox
-from odc.loader import RasterLoadParams, RasterSource, RioDriver, RioReader
 
-from hydro_pipeline.area import Area
+from hydro_pipeline.area import SNAP_M, Area
 from hydro_pipeline.clear import clear_mask
-from hydro_pipeline.errors import SceneReadError
+from hydro_pipeline.reading import SceneDriver, forget
 from hydro_pipeline.selection import Scene
 from hydro_pipeline.settings import Settings
 
 READ_PX = 2048
 """Side of a read, in the file's own pixels: a multiple of every COG block size in use."""
-CHUNK_PX = 2048
-"""Side of a chunk of the arrays; a multiple of the cube's chunks."""
-
-GDAL_OPTIONS = {
-    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
-    "GDAL_NUM_THREADS": "ALL_CPUS",
-    "GDAL_HTTP_MULTIPLEX": "YES",
-    "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
-    "GDAL_HTTP_NETRC": "NO",
-    "GDAL_HTTP_CONNECTTIMEOUT": "10",
-    "GDAL_HTTP_TIMEOUT": "60",
-    "GDAL_HTTP_MAX_RETRY": "4",
-    "GDAL_HTTP_RETRY_DELAY": "0.5",
-    "CPL_VSIL_CURL_USE_HEAD": "NO",
-    "CPL_VSIL_CURL_CACHE_SIZE": "67108864",
-}
+CHUNK = (1, 2048, 2048)
+"""Chunks of the arrays; multiples of the cube's."""
+NATIVE_M = 10.0
+"""Pixel size of red and nir, metres."""
 
 
 @dataclass(frozen=True)
@@ -59,46 +47,81 @@ class Imagery:
 def load(scenes: Sequence[Scene], area: Area, settings: Settings) -> Imagery:
     """The scenes in their order on `area.grid`; nothing is read before compute.
 
-    Red and nir are not resampled where the file's pixels and the grid's coincide, else bilinear;
-    the classification is always nearest neighbour. A scene beside the area is all 0 and not clear.
-    Computing raises `SceneReadError` naming the scene and the file that could not be read.
+    Red and nir are not resampled where the file's pixels and the grid's coincide; else bilinear,
+    or averaged onto a coarser grid. The classification is always nearest neighbour. A scene beside
+    the area is all 0 and not clear. Computing raises `SceneReadError` naming the scene and the
+    file that could not be read.
     """
     grid = area.grid
     if not scenes:
-        nothing = da.zeros((0, *grid.shape), chunks=(1, CHUNK_PX, CHUNK_PX), dtype=np.uint16)
+        nothing = da.zeros((0, *grid.shape), chunks=CHUNK, dtype=np.uint16)
         return Imagery(nothing, nothing, nothing.astype(bool), np.zeros(0, np.float32))
-    options = _gdal_options(settings)
-    buffer_px = math.ceil(settings.cloud_buffer_m / area.resolution)
-    clear = [
-        _clear(_read(scene, "scl", grid.pad(buffer_px), options), settings, buffer_px)
-        for scene in scenes
-    ]
-    red, nir = (
-        da.stack([_read(scene, band, grid, options) for scene in scenes]) for band in ("red", "nir")
-    )
-    chunks = (1, CHUNK_PX, CHUNK_PX)
+    for scene in scenes:
+        for href in (scene.red, scene.nir, scene.scl):
+            forget(href)
     return Imagery(
-        red.rechunk(chunks),
-        nir.rechunk(chunks),
-        da.stack(clear).rechunk(chunks),
+        _stack([_band(scene, "red", grid, settings) for scene in scenes]),
+        _stack([_band(scene, "nir", grid, settings) for scene in scenes]),
+        _stack([_clear(scene, grid, settings) for scene in scenes]),
         np.array([scene.offset for scene in scenes], np.float32),
     )
 
 
-def _clear(scl: da.Array, settings: Settings, buffer_px: int) -> da.Array:
-    """bool (y, x): the clear mask without the margin of `buffer_px` that `scl` has."""
+def _stack(planes: list[da.Array]) -> da.Array:
+    return da.stack(planes).rechunk(CHUNK)
+
+
+def _band(scene: Scene, band: str, grid: GeoBox, settings: Settings) -> da.Array:
+    """uint16 (y, x) of red or nir."""
+    how = "bilinear" if grid.resolution.x <= NATIVE_M else "average"
+    return _read(scene, band, grid, "uint16", how, settings)
+
+
+def _clear(scene: Scene, grid: GeoBox, settings: Settings) -> da.Array:
+    """bool (y, x), True = clear. Read with a margin, so that cutting an area changes nothing."""
+    pixel = grid.resolution.x
+    buffer_px = math.ceil(settings.cloud_buffer_m / pixel)
+    nest = round(SNAP_M / pixel)
+    margin = math.ceil(buffer_px / nest) * nest
+    padded = grid.pad(margin)
+    scl = _nearest(scene, "scl", padded, settings)
     mask = da.map_overlap(
         clear_mask, scl, depth=buffer_px, boundary=0, dtype=bool, meta=np.zeros((0, 0), bool),
         clear_classes=settings.clear_classes, buffer_px=buffer_px,
     )  # fmt: skip
-    height, width = scl.shape
-    return mask[buffer_px : height - buffer_px, buffer_px : width - buffer_px]
+    height, width = padded.shape
+    return mask[margin : height - margin, margin : width - margin]
 
 
-def _read(scene: Scene, band: str, grid: GeoBox, options: dict[str, Any]) -> da.Array:
-    """(y, x) of one band on `grid`."""
+def _nearest(scene: Scene, band: str, grid: GeoBox, settings: Settings) -> da.Array:
+    """uint8 (y, x) by nearest neighbour: each of the file's pixels repeated where they nest."""
     source = _source_grid(scene, band)
-    top, left, step = _reads(source, grid)
+    if source is not None and source.crs == grid.crs:
+        times = source.resolution.x / grid.resolution.x
+        if times.is_integer() and times > 1:
+            coarse = grid.zoom_out(times)
+            if all(v.is_integer() for v in _distance(source, coarse)):
+                pixels = _read(scene, band, coarse, "uint8", "nearest", settings)
+                return pixels.repeat(int(times), axis=0).repeat(int(times), axis=1)
+    return _read(scene, band, grid, "uint8", "nearest", settings)
+
+
+def _read(
+    scene: Scene, band: str, grid: GeoBox, dtype: str, resampling: str, settings: Settings
+) -> da.Array:
+    """(y, x) of one band on `grid`, 0 = nodata. Each of the file's blocks is read once.
+
+    Reads begin at multiples of `READ_PX` of the file, hence beyond the grid's upper left corner;
+    the driver leaves out what is not on the grid.
+    """
+    source = _source_grid(scene, band)
+    top = left = 0
+    step = READ_PX
+    if source is not None and source.crs == grid.crs:
+        side = READ_PX * source.resolution.x / grid.resolution.x
+        down, right = _distance(source, grid)
+        if side.is_integer() and down.is_integer() and right.is_integer():
+            top, left, step = int(down % side), int(right % side), int(side)
     height, width = grid.shape
     reading = odc.stac.load(
         [_slim_item(scene, band, source)],
@@ -106,11 +129,11 @@ def _read(scene: Scene, band: str, grid: GeoBox, options: dict[str, Any]) -> da.
         geobox=grid.expand((height + top, width + left)).translate_pix(-left, -top),
         chunks={"y": step, "x": step},
         groupby="id",
-        resampling="nearest" if band == "scl" else "bilinear",
-        dtype="uint8" if band == "scl" else "uint16",
+        resampling=resampling,
+        dtype=dtype,
         nodata=0,
         use_overviews=False,
-        driver=_Driver(scene.id, grid, options),
+        driver=SceneDriver(scene.id, grid, settings),
     )
     array: da.Array = reading[band].data[0, top:, left:]
     return array
@@ -118,38 +141,30 @@ def _read(scene: Scene, band: str, grid: GeoBox, options: dict[str, Any]) -> da.
 
 def _source_grid(scene: Scene, band: str) -> GeoBox | None:
     """The file's own grid as the item describes it, or None if it does not."""
-    asset = scene.item.assets[band].extra_fields
-    facts = {**scene.item.properties, **asset}
+    facts = {**scene.item.properties, **scene.item.assets[band].extra_fields}
     code = facts.get("proj:code") or facts.get("proj:epsg")
-    crs = f"EPSG:{code}" if isinstance(code, int) else code
     try:
+        crs = CRS(f"EPSG:{code}" if isinstance(code, int) else code)
         height, width = facts["proj:shape"]
-        affine = odc.geo.geobox.Affine(*facts["proj:transform"][:6])
-        return GeoBox((int(height), int(width)), affine, crs) if crs else None
-    except Exception:
+        affine = Affine(*map(float, facts["proj:transform"][:6]))
+        source = GeoBox((int(height), int(width)), affine, crs)
+        return source if source.axis_aligned and affine.a > 0 and affine.e < 0 else None
+    except (KeyError, TypeError, ValueError, CRSError):
         return None
 
 
-def _reads(source: GeoBox | None, grid: GeoBox) -> tuple[int, int, int]:
-    """How far reads begin before the grid (top, left), and their side, in the grid's pixels.
-
-    Reads begin at multiples of `READ_PX` of the file, so that no COG block is fetched twice.
-    """
-    if source is None or source.crs != grid.crs:
-        return 0, 0, READ_PX
-    step = READ_PX * abs(source.resolution.x) / abs(grid.resolution.x)
-    left = (grid.affine.c - source.affine.c) / grid.resolution.x
-    top = (grid.affine.f - source.affine.f) / grid.resolution.y
-    if not (step.is_integer() and left.is_integer() and top.is_integer()):
-        return 0, 0, READ_PX
-    return int(top % step), int(left % step), int(step)
+def _distance(source: GeoBox, grid: GeoBox) -> tuple[float, float]:
+    """From the source's upper left corner to the grid's, in the grid's pixels: down, right."""
+    return (
+        (grid.affine.f - source.affine.f) / grid.affine.e,
+        (grid.affine.c - source.affine.c) / grid.affine.a,
+    )
 
 
 def _slim_item(scene: Scene, band: str, source: GeoBox | None) -> pystac.Item:
     """An item with nothing but what odc-stac needs to read one band."""
-    item = pystac.Item(
-        scene.id, scene.item.geometry, scene.item.bbox, scene.datetime, {}, collection="scene"
-    )
+    geometry, bbox = scene.item.geometry, scene.item.bbox
+    item = pystac.Item(scene.id, geometry, bbox, scene.datetime, {}, collection="scene")
     asset = pystac.Asset(getattr(scene, band), media_type=pystac.MediaType.COG, roles=["data"])
     if source is not None:
         item.stac_extensions = ["https://stac-extensions.github.io/projection/v2.0.0/schema.json"]
@@ -160,40 +175,3 @@ def _slim_item(scene: Scene, band: str, source: GeoBox | None) -> pystac.Item:
         }
     item.add_asset(band, asset)
     return item
-
-
-def _gdal_options(settings: Settings) -> dict[str, Any]:
-    return {**GDAL_OPTIONS, "_aws": {"aws_unsigned": True, "region_name": "us-west-2"}}
-
-
-class _Driver(RioDriver):
-    """odc-stac's rasterio driver: own GDAL options, errors that name the scene."""
-
-    def __init__(self, scene_id: str, grid: GeoBox, options: dict[str, Any]) -> None:
-        super().__init__()
-        self.scene_id = scene_id
-        self.grid = grid
-        self.options = options
-
-    def capture_env(self) -> dict[str, Any]:
-        return self.options
-
-    def open(self, src: RasterSource, ctx: Any) -> "_Reader":
-        return _Reader(src, ctx, self)
-
-
-class _Reader(RioReader):
-    def __init__(self, src: RasterSource, ctx: Any, driver: _Driver) -> None:
-        super().__init__(src, ctx)
-        self._driver = driver
-
-    def read(
-        self, cfg: RasterLoadParams, dst_geobox: GeoBox, *, dst: Any = None, selection: Any = None
-    ) -> Any:
-        cfg = cfg.patch(src_nodata_override=0)
-        try:
-            return super().read(cfg, dst_geobox, dst=dst, selection=selection)
-        except Exception as error:
-            raise SceneReadError(
-                f"scene {self._driver.scene_id}: {self._src.uri} could not be read: {error}"
-            ) from None

@@ -1,0 +1,150 @@
+"""How the files of scenes are opened and read: odc-stac's rasterio driver, made strict.
+
+A read either gives the right pixels or raises `SceneReadError`; it is tried again while the
+failure may pass. Imagery is public and read unsigned: whatever keys the environment holds for
+the private bucket are not used here.
+"""
+
+import logging
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from odc.geo.geobox import GeoBox
+from odc.loader import RasterLoadParams, RasterSource, RioDriver, RioReader
+from rasterio import cache
+from rasterio.errors import RasterioIOError
+
+from hydro_pipeline.errors import SceneReadError
+from hydro_pipeline.settings import Settings
+
+# It says what is raised anyway.
+logging.getLogger("odc.loader._rio").setLevel(logging.CRITICAL)
+
+GDAL_OPTIONS = {
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+    "GDAL_NUM_THREADS": "ALL_CPUS",
+    "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
+    "GDAL_HTTP_NETRC": "NO",
+    "GDAL_HTTP_CONNECTTIMEOUT": "10",
+    "GDAL_HTTP_LOW_SPEED_TIME": "30",
+    "GDAL_HTTP_LOW_SPEED_LIMIT": "1000",
+    "GDAL_HTTP_TIMEOUT": "300",
+    "GDAL_HTTP_MAX_RETRY": "3",
+    "GDAL_HTTP_RETRY_DELAY": "0.5",
+    "CPL_VSIL_CURL_CACHE_SIZE": "67108864",
+    "AWS_HTTPS": "YES",
+    "AWS_VIRTUAL_HOSTING": "TRUE",
+}
+PUBLIC_S3 = {"endpoint_url": "s3.amazonaws.com", "region_name": "us-west-2"}
+"""Where `s3://` hrefs of scenes are, whatever the environment says of the private bucket."""
+
+FINAL = ("HTTP response code: 401", "HTTP response code: 403", "HTTP response code: 404")
+"""Failures that another try does not mend."""
+
+
+@dataclass(frozen=True)
+class Tries:
+    """How often a read is tried again, on top of GDAL's own retries of single requests."""
+
+    attempts: int = 4
+    first_delay: float = 1.0
+    """Wait before the second try, seconds; doubles each time, times a random 0.5 to 1.5."""
+    limit: float = 300.0
+    """No further try after this many seconds."""
+
+
+TRIES = Tries()
+
+
+def forget(href: str) -> None:
+    """Drop what GDAL remembers of a remote file: its header, and that it once failed to open."""
+    if "://" in href:
+        cache.invalidate(href)
+
+
+class SceneDriver(RioDriver):
+    """Reads one scene's file, only within `grid`, and names both in errors."""
+
+    def __init__(self, scene_id: str, grid: GeoBox, settings: Settings) -> None:
+        super().__init__()
+        self.scene_id = scene_id
+        self.grid = grid
+        signing = (
+            {"aws_unsigned": False, "requester_pays": True}
+            if settings.requester_pays
+            else {"aws_unsigned": True}
+        )
+        self._options = {**GDAL_OPTIONS, "_aws": {**PUBLIC_S3, **signing}}
+
+    def capture_env(self) -> dict[str, Any]:
+        """All that a read depends on, so that dask tells different reads apart."""
+        return {"options": self._options, "scene": self.scene_id, "grid": self.grid}
+
+    @contextmanager
+    def restore_env(self, env: dict[str, Any], load_state: Any) -> Iterator[Any]:
+        """The GDAL environment of a read."""
+        with super().restore_env(env["options"], load_state) as context:
+            yield context
+
+    def open(self, src: RasterSource, ctx: Any) -> "SceneReader":
+        """A reader of `src`; opens nothing yet."""
+        return SceneReader(src, ctx, self)
+
+
+class SceneReader(RioReader):
+    """Reads windows of one file."""
+
+    def __init__(self, src: RasterSource, ctx: Any, driver: SceneDriver) -> None:
+        super().__init__(src, ctx)
+        self._driver = driver
+
+    def read(
+        self, cfg: RasterLoadParams, dst_geobox: GeoBox, *, dst: Any = None, selection: Any = None
+    ) -> Any:
+        """Pixels of `dst_geobox` within the driver's grid, and where they belong in it."""
+        inner = dst_geobox.overlap_roi(self._driver.grid)
+        cfg = cfg.patch(src_nodata_override=0)
+        roi, pixels = self._try(cfg, dst_geobox[inner], selection)
+        placed = tuple(
+            slice(i.start + r.start, i.start + r.stop) for i, r in zip(inner, roi, strict=True)
+        )
+        return placed, pixels
+
+    def _try(self, cfg: RasterLoadParams, window: GeoBox, selection: Any) -> Any:
+        href, started = self._src.uri, time.monotonic()
+        for attempt in range(1, TRIES.attempts + 1):
+            try:
+                return super().read(cfg, window, selection=selection)
+            except Exception as error:
+                forget(href)
+                reason = _reason(error)
+                delay = TRIES.first_delay * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
+                if (
+                    "://" not in href
+                    or attempt == TRIES.attempts
+                    or not isinstance(error, RasterioIOError)
+                    or any(final in reason for final in FINAL)
+                    or time.monotonic() + delay > started + TRIES.limit
+                ):
+                    raise SceneReadError(
+                        f"scene {self._driver.scene_id}: {href} could not be read "
+                        f"({attempt} {'try' if attempt == 1 else 'tries'}): {reason}"
+                    ) from None
+                time.sleep(delay)
+        raise AssertionError("unreachable")
+
+
+def _reason(error: BaseException) -> str:
+    """The texts of an error and of what caused it."""
+    texts = []
+    cause: BaseException | None = error
+    while cause is not None:
+        text = str(cause).removesuffix(" See previous exception for details.")
+        if text and text not in texts:
+            texts.append(text)
+        cause = cause.__cause__ or cause.__context__
+    return " <- ".join(texts)[:500] or type(error).__name__
