@@ -67,7 +67,7 @@ class FieldsReading:
     """Sorted by `field_id`, each id once."""
     problems: tuple[FieldProblem, ...] = ()
     complete: bool = True
-    """False if a file could not be read: a field that is missing here may then still exist."""
+    """False if a fields file could not be read: a field that is missing here may still exist."""
 
 
 def parse_fields(source: str, data: bytes) -> FieldsReading:
@@ -117,7 +117,7 @@ def read_fields(store: Store, area: Area) -> FieldsReading:
             reading = parse_fields(source, data)
         except FieldsError as error:
             problems.append(FieldProblem(source, None, str(error)))
-            complete = False
+            complete = complete and not _is_fields_file(source)
             continue
         problems.extend(reading.problems)
         for field in reading.fields:
@@ -159,8 +159,12 @@ def _folder(area_name: str) -> str:
     return f"inputs/{area_name}/fields/"
 
 
+def _is_fields_file(path_name: str) -> bool:
+    return path_name.lower().endswith(SUFFIXES)
+
+
 def _check_name(path_name: str) -> None:
-    if not path_name.lower().endswith(SUFFIXES):
+    if not _is_fields_file(path_name):
         raise FieldsError(f"{path_name}: not a fields file; use one of {', '.join(SUFFIXES)}")
 
 

@@ -394,6 +394,11 @@ def test_a_broken_file_does_not_stop_the_others(store: Store) -> None:
     ]
     assert not reading.complete
     assert store.get("inputs/mol/fields/b.geojson") == b"{"
+    store.delete("inputs/mol/fields/b.geojson")
+    store.delete("inputs/mol/fields/more/c.parquet")
+    reading = read_fields(store, AREA)
+    assert [p.source for p in reading.problems] == ["notes.txt"]
+    assert reading.complete
 
 
 def test_of_two_files_the_later_counts_and_removing_it_brings_back_the_other(store: Store) -> None:
