@@ -17,9 +17,7 @@ Progress = Callable[[DayReport | StatsReport], None]
 """Called with the report of each day, right after the day is done."""
 
 
-def area_assets(
-    area: str, partitions: dg.DailyPartitionsDefinition
-) -> list[dg.AssetsDefinition | dg.SourceAsset]:
+def area_assets(area: str, partitions: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition]:
     """`[area, "ndvi_composite"]`, `[area, "field_stats"]` and the observed `[area, "fields"]`."""
     day_before = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)
 
@@ -81,13 +79,19 @@ def area_assets(
                 progress(report)
             done.add(days[-1], metadata.of_stats_run(reports, pipeline.store))
 
-    @dg.observable_source_asset(
-        key=key(area, "fields"),
-        group_name=area,
-        description=(
-            f"Field polygons with planting dates: any number of GeoJSON or GeoParquet files in "
-            f"inputs/{area}/fields/, dropped in at any time."
-        ),
+    @dg.multi_observable_source_asset(
+        name=f"{area}__fields",
+        specs=[
+            dg.AssetSpec(
+                key(area, "fields"),
+                group_name=area,
+                kinds={"geojson", "parquet"},
+                description=(
+                    "Field polygons with planting dates: any number of GeoJSON or GeoParquet files "
+                    f"in inputs/{area}/fields/, dropped in at any time."
+                ),
+            )
+        ],
     )
     def fields(pipeline: dg.ResourceParam[Pipeline]) -> dg.ObserveResult:
         return dg.ObserveResult(

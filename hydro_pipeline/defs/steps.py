@@ -34,7 +34,7 @@ def told_to_dagster(context: dg.AssetExecutionContext) -> Iterator[None]:
 
 def first_run_id(context: dg.AssetExecutionContext) -> str:
     """The run's id, or of a run that was executed again, the first one's."""
-    return context.run.root_run_id or context.run_id
+    return context.run.root_run_id or context.run.run_id
 
 
 def is_retry(context: dg.AssetExecutionContext) -> bool:
