@@ -1,0 +1,31 @@
+module "platform" {
+  source = "../modules/platform"
+
+  namespace                   = var.namespace
+  image                       = var.image
+  image_pull_secrets          = var.image_pull_secrets
+  object_store                = var.object_store
+  bucket                      = var.bucket
+  prefix                      = var.prefix
+  s3_endpoint_url             = var.s3_endpoint_url
+  s3_region                   = var.s3_region
+  s3_access_key_id            = var.s3_access_key_id
+  s3_secret_access_key        = var.s3_secret_access_key
+  service_account_annotations = var.service_account_annotations
+  areas                       = var.areas
+  start_date                  = var.start_date
+  catalog_url                 = var.catalog_url
+  settings                    = var.settings
+  alert_webhook               = var.alert_webhook
+  minio_image                 = var.minio_image
+  minio_storage               = var.minio_storage
+  postgres_image              = var.postgres_image
+  postgres_storage            = var.postgres_storage
+  busybox_image               = var.busybox_image
+  dagster_chart               = var.dagster_chart
+  dagster_chart_repository    = var.dagster_chart_repository
+  dagster_chart_version       = var.dagster_chart_version
+  values_files                = var.values_files
+  max_concurrent_runs         = var.max_concurrent_runs
+  run_resources               = var.run_resources
+}

@@ -1,0 +1,101 @@
+locals {
+  k8s = "${path.module}/../../../k8s"
+
+  endpoint = var.object_store == "minio" ? "http://minio:9000" : var.s3_endpoint_url
+  root     = join("/", compact(["s3://${var.bucket}", var.prefix]))
+
+  settings = merge(
+    {
+      HYDRO_ROOT         = local.root
+      HYDRO_S3_REGION    = var.s3_region
+      HYDRO_START_DATE   = var.start_date
+      AWS_DEFAULT_REGION = var.s3_region
+    },
+    local.endpoint == null ? {} : {
+      HYDRO_S3_ENDPOINT_URL = local.endpoint
+      # Checksums beyond the standard's are not known to every S3-compatible server.
+      AWS_REQUEST_CHECKSUM_CALCULATION = "when_required"
+      AWS_RESPONSE_CHECKSUM_VALIDATION = "when_required"
+    },
+    var.catalog_url == null ? {} : { HYDRO_CATALOG = var.catalog_url },
+    var.settings,
+  )
+
+  areas = var.areas != null ? var.areas : tomap({
+    demo = {
+      bbox   = trimspace(file("${local.k8s}/seed/demo.bbox"))
+      fields = "${local.k8s}/seed/demo.geojson"
+    }
+  })
+  seed = merge(
+    { for name, area in local.areas : "${name}.bbox" => area.bbox },
+    { for name, area in local.areas : "${name}.geojson" => file(area.fields) if area.fields != null },
+  )
+
+  image    = zipmap(["repository", "tag"], regex("^(.+):([^/:]+)$", var.image))
+  postgres = zipmap(["repository", "tag"], regex("^(.+):([^/:]+)$", var.postgres_image))
+  busybox  = zipmap(["repository", "tag"], regex("^(.+):([^/:]+)$", var.busybox_image))
+
+  manifests = {
+    for set, change in {
+      minio    = { image = var.minio_image, storage = var.minio_storage }
+      postgres = { image = var.postgres_image, storage = var.postgres_storage }
+      } : set => [
+      for file in ["service", "statefulset", "networkpolicy"] : replace(
+        replace(file("${local.k8s}/${set}/${file}.yaml"), "/\\bimage: .*/", "image: ${change.image}"),
+        "/\\bstorage: .*/", "storage: ${change.storage}"
+      )
+    ]
+  }
+  # A hook, because a Job cannot be changed; it leaves alone what is there already.
+  seed_job = replace(
+    replace(
+      replace(file("${local.k8s}/seed/job.yaml"), "/\\bimage: .*/", "image: ${var.image}"),
+      "serviceAccountName: default", "serviceAccountName: hydro"
+    ),
+    "metadata:\n  name: hydro-seed",
+    "metadata:\n  annotations: {helm.sh/hook: 'post-install,post-upgrade', helm.sh/hook-delete-policy: before-hook-creation}\n  name: hydro-seed"
+  )
+
+  base         = yamldecode(file("${local.k8s}/values.yaml"))
+  pull_secrets = [for name in var.image_pull_secrets : { name = name }]
+  # Pods take their environment at their start: a changed setting starts them anew.
+  annotations = { "hydro-pipeline/settings" = sha1(jsonencode(local.settings)) }
+
+  dagster_values = {
+    imagePullSecrets = local.pull_secrets
+    serviceAccount   = { create = false }
+    dagsterWebserver = { image = local.image, annotations = local.annotations }
+    dagsterDaemon    = { image = local.image, annotations = local.annotations }
+    "dagster-user-deployments" = {
+      imagePullSecrets = local.pull_secrets
+      deployments = [
+        for deployment in local.base["dagster-user-deployments"].deployments : merge(deployment, {
+          image       = merge(deployment.image, local.image)
+          annotations = local.annotations
+        })
+      ]
+    }
+    computeLogManager = {
+      config = {
+        s3ComputeLogManager = {
+          bucket      = var.bucket
+          prefix      = join("/", compact([var.prefix, "dagster-logs"]))
+          endpointUrl = local.endpoint
+        }
+      }
+    }
+    postgresql = { image = local.postgres }
+    busybox    = { image = local.busybox }
+  }
+  size_values = merge(
+    var.max_concurrent_runs == null ? {} : {
+      concurrency = { runs = { maxConcurrentRuns = var.max_concurrent_runs } }
+    },
+    var.run_resources == null ? {} : {
+      runLauncher = {
+        config = { k8sRunLauncher = { runK8sConfig = { containerConfig = { resources = var.run_resources } } } }
+      }
+    },
+  )
+}
