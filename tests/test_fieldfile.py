@@ -152,6 +152,6 @@ def test_fifty_thousand_fields_are_read_in_seconds() -> None:
         started = time.perf_counter()
         reading = parse_fields("a", data)
         hashes.append([f.hash(COVERAGE) for f in reading.fields])
-        assert time.perf_counter() - started < 20
+        assert time.perf_counter() - started < 60
         assert len(reading.fields) == count
     assert hashes[0] == hashes[1]
