@@ -1,11 +1,13 @@
 """Make one day of an area's cube: scenes to imagery to composite to commit."""
 
 import datetime as dt
+import itertools
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from threading import Lock
+from typing import Any
 
 import dask
 import numpy as np
@@ -25,8 +27,8 @@ from hydro_pipeline.selection import Refusal, select
 from hydro_pipeline.settings import OffsetCheck, Settings
 from hydro_pipeline.store import Store
 
-BLOCK_PX = 1024
-"""Side of the blocks that a day is computed in; a multiple of the cube's chunks."""
+BLOCK_PX = 2048
+"""Side of the blocks that a day without imagery is made in; a multiple of the cube's chunks."""
 PREVIEW_PX = 300
 
 
@@ -196,26 +198,50 @@ def _compute(
     summary: _Summary,
     max_age: int,
 ) -> None:
-    def block(
-        red: NDArray[np.uint16], nir: NDArray[np.uint16], clear: NDArray[np.bool_], window: Window
-    ) -> None:
-        offset = imagery.offset if imagery is not None else np.empty(0, np.float32)
+    """Make and write the composite block by block, each of the imagery's blocks read once."""
+
+    def block(red: _Planes, nir: _Planes, clear: _Planes, window: Window) -> None:
+        size = tuple(s.stop - s.start for s in window)
         made = composite_block(
-            red, nir, clear, offset, *edit.previous(window), day_number(edit.day), max_age
+            np.stack(red) if red else np.empty((0, *size), np.uint16),
+            np.stack(nir) if nir else np.empty((0, *size), np.uint16),
+            np.stack(clear) if clear else np.empty((0, *size), np.bool_),
+            imagery.offset if imagery else np.empty(0, np.float32),
+            *edit.previous(window),
+            day_number(edit.day),
+            max_age,
         )
         edit.write(window, made.ndvi, made.observed_on)
         summary.add(window, made)
 
-    tasks = []
-    for window in windows(shape, BLOCK_PX):
-        rows, cols = window
-        if imagery is None:
-            nothing = np.empty((0, rows.stop - rows.start, cols.stop - cols.start))
-            pixels = [nothing.astype(t) for t in (np.uint16, np.uint16, np.bool_)]
-        else:
-            pixels = [a[:, rows, cols] for a in (imagery.red, imagery.nir, imagery.clear)]
-        tasks.append(delayed(block)(*pixels, window))
-    dask.compute(*tasks, scheduler="threads")
+    parts = _parts(imagery, shape)
+    dask.compute(
+        *(delayed(block)(*pixels, window) for window, pixels in parts), scheduler="threads"
+    )
+
+
+_Planes = list[NDArray[Any]]
+"""One (y, x) array a scene."""
+
+
+def _parts(imagery: Imagery | None, shape: tuple[int, int]) -> Iterator[tuple[Window, list[Any]]]:
+    """Windows of the grid, with red, nir and clear in each as one lazy (y, x) array a scene."""
+    if imagery is None:
+        yield from ((window, [[], [], []]) for window in windows(shape, BLOCK_PX))
+        return
+    bands = [
+        [scene.to_delayed() for scene in array]
+        for array in (imagery.red, imagery.nir, imagery.clear)
+    ]
+    _, heights, widths = imagery.red.chunks
+    for row, (top, height) in enumerate(_spans(heights)):
+        for col, (left, width) in enumerate(_spans(widths)):
+            window = slice(top, top + height), slice(left, left + width)
+            yield window, [[scene[row, col] for scene in band] for band in bands]
+
+
+def _spans(sizes: tuple[int, ...]) -> Iterator[tuple[int, int]]:
+    return zip(itertools.accumulate(sizes, initial=0), sizes, strict=False)
 
 
 def _outcome(counts: NDArray[np.int64]) -> str:

@@ -148,12 +148,11 @@ class Pipeline:
         area = self.area(name)
         check_meaning(cube.meaning, meaning(area, self.settings), cube.url)
         reading = read_fields(self.store, area)
-        method = self.settings.zonal_weights
         update = StatsUpdate(
             self.store,
             cube,
-            Wanted.of(reading.fields, method),
-            load_weights(self.store, area, reading.fields, method),
+            self._wanted(reading),
+            load_weights(self.store, area, reading.fields, self.settings.zonal_weights),
             dt.datetime.now(dt.UTC),
         )
         yield from update.run(sorted(days))
@@ -173,11 +172,14 @@ class Pipeline:
         cube = self.cube(name)
         if cube is None:
             return []
-        wanted = Wanted.of(self.fields(name).fields, self.settings.zonal_weights)
+        wanted = self._wanted(self.fields(name))
 
         def is_stale(day: dt.date) -> bool:
-            summary = read_summary(self.store, name, day)
-            return not summary.is_fresh(wanted, day, cube.revisions[day])
+            revision = cube.revisions[day]
+            if read_summary(self.store, name, day).is_fresh(wanted, day, revision):
+                return False
+            rows = None if wanted.complete else read_day(self.store, name, day).rows
+            return wanted.complete or bool(stale_pairs(wanted, day, revision, rows))
 
         days = [day for day, stale in _with_threads(is_stale, cube.days) if stale]
         if not days:
@@ -204,7 +206,7 @@ class Pipeline:
         """How the area stands; `today` decides which days are missing at the end."""
         area, fields, cube = self.area(name), self.fields(name), self.cube(name)
         stale = self.stale_days(name)
-        wanted = Wanted.of(fields.fields, self.settings.zonal_weights)
+        wanted = self._wanted(fields)
         due = today - dt.timedelta(self.settings.latency_days)
         if cube is None:
             start = self.settings.start_date or due + dt.timedelta(1)
@@ -229,6 +231,9 @@ class Pipeline:
             stale_days=tuple(stale),
             stale_pairs=sum(n for _, n in _with_threads(count, stale)),
         )
+
+    def _wanted(self, reading: FieldsReading) -> Wanted:
+        return Wanted.of(reading.fields, self.settings.zonal_weights, reading.complete)
 
     def _versions(self, name: str) -> dict[str, Any]:
         return {

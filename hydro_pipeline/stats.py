@@ -62,9 +62,11 @@ class Wanted:
     """`Field.hash` of each."""
     planted: NDArray[np.int32]
     """Planting date of each, days since 1970-01-01."""
+    complete: bool = True
+    """False if a fields file could not be read: rows of other fields may then be wanted too."""
 
     @classmethod
-    def of(cls, fields: Sequence[Field], weights: ZonalWeights) -> "Wanted":
+    def of(cls, fields: Sequence[Field], weights: ZonalWeights, complete: bool = True) -> "Wanted":
         """What the fields want, under one way of weighting pixels."""
         ordered = sorted(fields, key=lambda f: f.field_id)
         epoch = dt.date(1970, 1, 1)
@@ -72,6 +74,7 @@ class Wanted:
             pa.array([f.field_id for f in ordered], pa.string()),
             pa.array([f.hash(weights) for f in ordered], pa.string()),
             np.array([(f.planting_date - epoch).days for f in ordered], np.int32),
+            complete,
         )
 
     def on(self, day: dt.date) -> NDArray[np.bool_]:
@@ -129,7 +132,8 @@ def stale_pairs(wanted: Wanted, day: dt.date, revision: int, rows: pa.Table | No
     """Which rows of one day are stale, and which should not be there.
 
     A wanted row (planting_date <= day) is stale if it is missing, its field_hash is not the
-    field's, or its cube_revision is older than `revision`, the day's. Pure.
+    field's, or its cube_revision is older than `revision`, the day's. A row should not be there if
+    its field is gone or not planted yet; while not all fields are known, none counts as gone. Pure.
     """
     planted = np.flatnonzero(wanted.on(day))
     if rows is None or rows.num_rows == 0:
@@ -143,6 +147,8 @@ def stale_pairs(wanted: Wanted, day: dt.date, revision: int, rows: pa.Table | No
     new_enough = pc.greater_equal(rows["cube_revision"].combine_chunks().take(position), revision)
     fresh = pc.fill_null(pc.and_(same_hash, new_enough), False).to_numpy(zero_copy_only=False)
     unwanted = pc.invert(pc.is_in(stored_ids, value_set=wanted_ids))
+    if not wanted.complete:
+        unwanted = pc.and_(unwanted, pc.is_in(stored_ids, value_set=wanted.field_ids))
     return StalePairs(planted[~fresh], tuple(stored_ids.filter(unwanted).to_pylist()))
 
 

@@ -190,6 +190,22 @@ def test_a_removed_field_takes_its_rows_along(season, tmp_path):
     }
 
 
+def test_a_file_that_breaks_loses_no_row(season, tmp_path):
+    pipeline = set_up(season, tmp_path)
+    put_fields(pipeline.store, season.area("farm"), "late.geojson", season.late_fields_geojson)
+    days = days_of(season)[:3]
+    run(pipeline, days)
+    before = table(pipeline)
+    pipeline.store.put("inputs/farm/fields/late.geojson", b'{"type": "Feature')
+    assert pipeline.stale_days("farm") == []
+    list(pipeline.update_field_stats("farm", days))
+    assert table(pipeline) == before
+    assert [p.source for p in pipeline.fields("farm").problems] == ["late.geojson"]
+    pipeline.store.delete("inputs/farm/fields/late.geojson")
+    list(pipeline.update_field_stats("farm", days))
+    assert len(table(pipeline)) < len(before)
+
+
 def test_settled_until_something_changes(season, tmp_path):
     pipeline = set_up(season, tmp_path)
     days = days_of(season)
