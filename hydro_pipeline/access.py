@@ -77,6 +77,11 @@ def packed(store: Store, area: str, snapshot: str | None = None) -> xr.Dataset:
             )
         except FileNotFoundError:
             raise _no_cube(url, area) from None
+    for axis in ("x", "y"):
+        dataset[axis].attrs |= {
+            "standard_name": f"projection_{axis}_coordinate",
+            "axis": axis.upper(),
+        }
     return dataset
 
 

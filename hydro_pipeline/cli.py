@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from hydro_pipeline.cli_export import export
 from hydro_pipeline.cli_inputs import area_app, fields_app
 from hydro_pipeline.cli_outputs import stats, status
 from hydro_pipeline.errors import HydroError
@@ -137,6 +138,14 @@ app.command(
     )
 )(stats)
 app.command(epilog=examples("hydro status", "hydro status mol"))(status)
+
+
+app.command(
+    epilog=examples(
+        "hydro export mol --format cog --from 2026-05-01 --to 2026-05-31 maps",
+        "hydro export mol --format netcdf --field F04 f04.nc",
+    )
+)(export)
 
 
 @app.command(epilog=examples("hydro settings"))

@@ -12,6 +12,8 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from hydro_pipeline.fields import put_fields
+from hydro_pipeline.pipeline import Pipeline
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.simulate import Season, simulate
 
@@ -71,6 +73,11 @@ def s3_server() -> Iterator[str]:
 @pytest.fixture
 def s3(s3_server: str) -> Bucket:
     """A new, empty, versionless bucket."""
+    return make_bucket(s3_server)
+
+
+def make_bucket(s3_server: str) -> Bucket:
+    """A new, empty, versionless bucket on the server."""
     client = boto3.client(
         "s3",
         endpoint_url=s3_server,
@@ -109,3 +116,25 @@ def season(tmp_path_factory: pytest.TempPathFactory) -> Season:
         n_fields=5,
         n_late=1,
     )
+
+
+@pytest.fixture(scope="session")
+def made(season: Season, tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
+    """The season as area demo: its days, and statistics of all fields. Only to be read."""
+    return make_season(season, Settings.load(root=str(tmp_path_factory.mktemp("made"))))
+
+
+def make_season(season: Season, settings: Settings) -> Pipeline:
+    """Run the season as area demo under the settings' root, the late field entered last."""
+    catalog = str(season.directory / "items.json")
+    pipeline = Pipeline(settings.model_copy(update={"catalog": catalog}))
+    area = season.area("demo")
+    pipeline.put_area(area)
+    put_fields(pipeline.store, area, "fields.geojson", season.fields_geojson)
+    days = [season.first_day + dt.timedelta(n) for n in range(season.days)]
+    for _ in pipeline.ingest_days("demo", days, run_id="a-run"):
+        pass
+    put_fields(pipeline.store, area, "late.geojson", season.late_fields_geojson)
+    for _ in pipeline.update_field_stats("demo", days):
+        pass
+    return pipeline

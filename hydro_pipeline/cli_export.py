@@ -1,0 +1,33 @@
+"""`hydro export`: days in formats that other programs read."""
+
+import datetime as dt
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from hydro_pipeline.terminal import FROM, TO, Name, open_pipeline, say
+
+
+def export(
+    name: Name,
+    to: Annotated[Path, typer.Argument(metavar="DEST", help="File or directory to write.")],
+    file_format: Annotated[
+        Literal["cog", "zarr", "netcdf", "csv", "geoparquet"],
+        typer.Option("--format", help="cog and zarr make a directory, the others a file."),
+    ],
+    first: Annotated[dt.datetime | None, FROM] = None,
+    last: Annotated[dt.datetime | None, TO] = None,
+    field: Annotated[
+        str | None, typer.Option(metavar="ID", help="One field: its rows, the pixels around it.")
+    ] = None,
+) -> None:
+    """Write composites (cog, zarr, netcdf) or statistics (csv, geoparquet) of a range of days.
+
+    Without --from or --to, from the first or to the last day that there is.
+    """
+    from hydro_pipeline.exports import Export, Format
+
+    wanted = Export(open_pipeline(), name, first and first.date(), last and last.date(), field)
+    written = wanted.write(Format(file_format), to)
+    say(f"{len(written)} files written to {to}/" if len(written) > 1 else f"written: {written[0]}")
