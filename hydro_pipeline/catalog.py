@@ -2,28 +2,21 @@
 
 import datetime as dt
 import json
+import warnings
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin, urlsplit
 
-import obstore
 import pystac
-from obstore.exceptions import BaseError
-from obstore.store import S3Store
 from pystac_client import Client
 from pystac_client.exceptions import APIError
-from shapely.geometry import box, shape
 
 from hydro_pipeline.area import Area, Bbox
-from hydro_pipeline.errors import (
-    AreaError,
-    CatalogAnswerError,
-    CatalogUnavailableError,
-    HydroError,
-)
+from hydro_pipeline.errors import AreaError, CatalogAnswerError, HydroError
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.stac_io import CatalogIO, Limits
+from hydro_pipeline.stac_item import parse_item, seen_at, touches, updated
+from hydro_pipeline.store import Store
 
 PAGE_SIZE = 100
 
@@ -31,9 +24,10 @@ PAGE_SIZE = 100
 class Catalog(ABC):
     """Where scenes are found. Open one with `open_catalog`."""
 
-    def __init__(self, source: str, collection: str, limits: Limits | None = None) -> None:
-        self.source = source
-        self.collection = collection
+    def __init__(self, settings: Settings, limits: Limits | None = None) -> None:
+        self.source = settings.catalog
+        self.collection = settings.collection
+        self._settings = settings
         self._io = CatalogIO(limits)
 
     @property
@@ -53,11 +47,8 @@ class Catalog(ABC):
             first + dt.timedelta(days=n): [] for n in range((last - first).days + 1)
         }
         for item in _unique(self._find(area, start, end)):
-            moment = item.datetime
-            if moment is None:
-                raise CatalogAnswerError(f"catalog {self.source}: item {item.id!r} has no datetime")
-            day = area.solar_day(moment)
-            if day in days and _touches(item, area.bbox):
+            day = area.solar_day(seen_at(item))
+            if day in days and touches(item, area.bbox):
                 days[day].append(item)
         return days
 
@@ -99,7 +90,7 @@ class ApiCatalog(Catalog):
                 collections=[self.collection], bbox=list(bbox), method=_method(client), **query
             )
             return [
-                _parse(feature, self.source, _self_href(feature, search.url))
+                parse_item(feature, self.source, _self_href(feature, search.url))
                 for page in search.pages_as_dicts()
                 for feature in page["features"]
             ]
@@ -113,7 +104,8 @@ class ApiCatalog(Catalog):
     def _open(self) -> Client:
         if self._client is None:
             try:
-                client = Client.open(self.source, stac_io=self._io)
+                with warnings.catch_warnings(action="ignore"):
+                    client = Client.open(self.source, stac_io=self._io)
             except HydroError:
                 raise
             except Exception as error:
@@ -137,7 +129,7 @@ class StaticCatalog(Catalog):
 
     def check_covers(self, area: Area) -> None:
         """Raise `AreaError` if no item of the file lies over the area."""
-        if not any(_touches(item, area.bbox) for item in self._load()):
+        if not any(touches(item, area.bbox) for item in self._load()):
             raise self._outside(area)
 
     def _find(self, area: Area, start: dt.datetime, end: dt.datetime) -> list[pystac.Item]:
@@ -152,8 +144,8 @@ class StaticCatalog(Catalog):
                     f"HYDRO_CATALOG={self.source}: not an ItemCollection "
                     "(a FeatureCollection of STAC items)"
                 )
-            base = self.source if "://" in self.source else str(Path(self.source).resolve())
-            items = [_parse(feature, self.source, base) for feature in features]
+            base = self._base()
+            items = [parse_item(feature, self.source, base) for feature in features]
             self._items = [i for i in items if i.collection_id in (None, self.collection)]
             if items and not self._items:
                 found = ", ".join(sorted({str(i.collection_id) for i in items}))
@@ -169,7 +161,7 @@ class StaticCatalog(Catalog):
                 return self._io.read_json(self.source)
             except APIError as error:
                 raise CatalogAnswerError(f"HYDRO_CATALOG={self.source}: {error}") from None
-        data = _read_s3(self.source) if self.source.startswith("s3://") else _read(self.source)
+        data = self._object() if self.source.startswith("s3://") else _read(self.source)
         try:
             document = json.loads(data)
         except ValueError as error:
@@ -178,11 +170,27 @@ class StaticCatalog(Catalog):
             ) from None
         return document if isinstance(document, dict) else {}
 
+    def _object(self) -> bytes:
+        """Content of an `s3://` catalog, which is where the private store is."""
+        folder, _, key = self.source.rpartition("/")
+        data = Store(self._settings.model_copy(update={"root": folder})).get(key)
+        if data is None:
+            raise CatalogAnswerError(f"HYDRO_CATALOG={self.source}: does not exist")
+        return data
+
+    def _base(self) -> str:
+        """What asset hrefs are relative to. Scenes are read without keys, hence over HTTP where
+        the store is not AWS."""
+        endpoint = self._settings.s3_endpoint_url
+        if self.source.startswith("s3://") and endpoint:
+            return f"{endpoint.rstrip('/')}/{self.source.removeprefix('s3://')}"
+        return self.source if "://" in self.source else str(Path(self.source).resolve())
+
 
 def open_catalog(settings: Settings, limits: Limits | None = None) -> Catalog:
     """The catalog of `HYDRO_CATALOG`: a STAC API, or a static ItemCollection. No request yet."""
     kind = ApiCatalog if settings.catalog_is_api else StaticCatalog
-    return kind(settings.catalog, settings.collection, limits)
+    return kind(settings, limits)
 
 
 def _method(client: Client) -> str:
@@ -191,76 +199,22 @@ def _method(client: Client) -> str:
     return "GET" if offered == {"GET"} else "POST"
 
 
-def _self_href(feature: Any, fallback: str) -> str:
-    links = feature.get("links") if isinstance(feature, dict) else None
-    for link in links if isinstance(links, list) else ():
-        if isinstance(link, dict) and link.get("rel") == "self" and isinstance(link["href"], str):
-            return str(link["href"])
-    return fallback
-
-
-def _parse(feature: Any, source: str, base: str) -> pystac.Item:
-    """A STAC item without links, its asset hrefs made absolute against `base`."""
-    name = feature.get("id") if isinstance(feature, dict) else None
-    try:
-        assets = {
-            key: {**asset, "href": _absolute(asset["href"], base)}
-            for key, asset in feature["assets"].items()
-        }
-        item = pystac.Item.from_dict({**feature, "links": [], "assets": assets}, migrate=False)
-        if not isinstance(item.id, str) or not item.id:
-            raise ValueError("its id is no text")
-        if item.bbox is None and item.geometry is None:
-            raise ValueError("it has neither bbox nor geometry")
-        _bounds(item)
-    except Exception as error:
-        raise CatalogAnswerError(
-            f"catalog {source}: item {name!r} is no usable STAC item: "
-            f"{type(error).__name__}: {error}"
-        ) from None
-    if item.datetime is not None and item.datetime.tzinfo is None:
-        item.datetime = item.datetime.replace(tzinfo=dt.UTC)
-    return item
-
-
-def _absolute(href: str, base: str) -> str:
-    if urlsplit(href).scheme or href.startswith("/"):
-        return urljoin(base, href) if href.startswith("//") else href
-    if base.startswith("s3://"):
-        return "s3:" + urljoin(base.removeprefix("s3:"), href)
-    return urljoin(base, href) if "://" in base else str(Path(base).parent / href)
-
-
-def _bounds(item: pystac.Item) -> Bbox:
-    if item.bbox is not None:
-        half = len(item.bbox) // 2
-        west, south, east, north = (float(item.bbox[i]) for i in (0, 1, half, half + 1))
-    else:
-        west, south, east, north = shape(item.geometry).bounds  # type: ignore[arg-type]
-    return west, south, east, north
-
-
-def _touches(item: pystac.Item, bbox: Bbox) -> bool:
-    west, south, east, north = _bounds(item)
-    if west > east:
-        return box(west, south, 180, north).intersects(box(*bbox)) or box(
-            -180, south, east, north
-        ).intersects(box(*bbox))
-    return bool(box(west, south, east, north).intersects(box(*bbox)))
-
-
 def _unique(items: list[pystac.Item]) -> list[pystac.Item]:
     """Each item once, the latest `updated` where an id comes again."""
     latest: dict[str, pystac.Item] = {}
     for item in items:
         known = latest.get(item.id)
-        if known is None or _updated(known) < _updated(item):
+        if known is None or updated(known) < updated(item):
             latest[item.id] = item
     return list(latest.values())
 
 
-def _updated(item: pystac.Item) -> str:
-    return str(item.properties.get("updated") or item.properties.get("created") or "")
+def _self_href(feature: Any, fallback: str) -> str:
+    links = feature.get("links") if isinstance(feature, dict) else None
+    for link in links if isinstance(links, list) else ():
+        if isinstance(link, dict) and link.get("rel") == "self":
+            return str(link.get("href") or fallback)
+    return fallback
 
 
 def _read(path: str) -> bytes:
@@ -271,14 +225,3 @@ def _read(path: str) -> bytes:
             f"HYDRO_CATALOG={path}: cannot be read: {error.strerror}; "
             "give a STAC API root, or path or URL of an ItemCollection"
         ) from None
-
-
-def _read_s3(url: str) -> bytes:
-    bucket, _, key = url.removeprefix("s3://").partition("/")
-    try:
-        store = S3Store(bucket, skip_signature=True, region="us-west-2")
-        return bytes(obstore.get(store, key).bytes())
-    except FileNotFoundError:
-        raise CatalogAnswerError(f"HYDRO_CATALOG={url}: does not exist") from None
-    except BaseError as error:
-        raise CatalogUnavailableError(f"HYDRO_CATALOG={url}: {error}") from None

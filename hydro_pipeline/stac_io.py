@@ -133,8 +133,9 @@ class CatalogIO(StacApiIO):
             new = _ids(features) - tally.ids
             tally.ids |= new
             tally.matched += _matched(page)
-            yield page
             link = _next_link(page)
+            if features:
+                yield page
             if link is None or not features:
                 break
             key = _key(link.get_href() or "", link.extra_fields.get("method"), link.to_dict())
