@@ -44,10 +44,14 @@ format: venv ## Mend what the style check can mend by itself
 pictures: venv ## Draw the pictures of the README from the data of the demo
 	@$(BIN)/python notebooks/pictures.py
 
-ui: venv ## Open the Dagster UI on http://127.0.0.1:3000
+ui: venv ## Open the Dagster UI on http://127.0.0.1:3000 (on the demo, until there is an own area)
 	@mkdir -p $(DAGSTER_HOME)
 	@[ -e $(DAGSTER_HOME)/dagster.yaml ] || cp hydro_pipeline/defs/dagster.yaml $(DAGSTER_HOME)
-	@VIRTUAL_ENV=$(CURDIR)/.venv PATH="$(CURDIR)/$(BIN):$$PATH" dg dev
+	@if [ -z "$$HYDRO_ROOT" ] && [ ! -e hydro-data/inputs ] && [ -e hydro-data/demo.env ]; then \
+	  echo "No area of your own yet: this is the demo's data (hydro-data/demo.env)."; \
+	  source hydro-data/demo.env; \
+	fi; \
+	VIRTUAL_ENV=$(CURDIR)/.venv PATH="$(CURDIR)/$(BIN):$$PATH" dg dev
 
 clean: ## Remove .venv and caches; data stays
 	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import os
+import shlex
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.resources import files
@@ -21,9 +22,11 @@ from hydro_pipeline.standin import StandIn
 from hydro_pipeline.terminal import out, say, table
 
 AREA = "demo"
-IMAGERY = Path("hydro-data/demo-imagery")
-LATE_FILE = "late.geojson"
-FIRST_DAY = dt.date(2024, 4, 1)
+DATA = Path("hydro-data/demo")
+"""The demo's root, where `HYDRO_ROOT` is not set."""
+IMAGERY = DATA / "imagery"
+ENVIRONMENT = Path("hydro-data/demo.env")
+LATE_FILE = f"inputs/{AREA}/fields/late.geojson"
 DAYS = 45
 IN_ONE_RANGE = 40
 HYDRO = ".venv/bin/hydro"
@@ -38,23 +41,29 @@ AGES = (("seen on the day", 0, 0), ("1 to 5 days old", 1, 5), ("older", 6, 32767
 def run_demo() -> None:
     """Simulate a season, run it, catch up two late fields, and print what happened.
 
-    Uses `HYDRO_ROOT` and `DAGSTER_HOME` where set, else `./hydro-data` and `./.dagster`. Doing it
-    again ends in the same data.
+    Uses `HYDRO_ROOT` and `DAGSTER_HOME` where set, else `./hydro-data/demo` and `./.dagster`.
+    Doing it again ends in the same data.
     """
     started = time.perf_counter()
+    os.environ.setdefault("HYDRO_ROOT", str(DATA))
     _use_dagster_home()
+    first_day = _first_day(Pipeline(Settings.load()))
     say(f"Simulating {DAYS} days of Sentinel-2 over 6 x 6 km; nothing in it is real imagery.")
-    season = simulate(IMAGERY, first_day=FIRST_DAY, days=DAYS)
+    season = simulate(IMAGERY, first_day=first_day, days=DAYS)
     with StandIn(season.directory) as earth_search:
         pipeline = Pipeline(
             Settings.load(
-                catalog=earth_search.url,
-                collection="sentinel-2-l2a",
-                areas=(AREA,),
-                start_date=FIRST_DAY,
+                catalog=earth_search.url, collection="sentinel-2-l2a", start_date=first_day
             )
         )
         rows = list(_run(pipeline, season, earth_search))
+    root = pipeline.settings.root
+    if not pipeline.store.is_s3:
+        root = str(Path(root).resolve())
+    catalog = str(IMAGERY.resolve() / "items.json")
+    ENVIRONMENT.write_text(
+        f"export HYDRO_ROOT={shlex.quote(root)} HYDRO_CATALOG={shlex.quote(catalog)}\n"
+    )
     _explain(pipeline, season, rows)
     say(f"\nDone in {time.perf_counter() - started:.0f} seconds.")
 
@@ -65,6 +74,15 @@ def _use_dagster_home() -> None:
     if not (home / "dagster.yaml").exists():
         shipped = files("hydro_pipeline.defs") / "dagster.yaml"
         (home / "dagster.yaml").write_text(shipped.read_text())
+
+
+def _first_day(pipeline: Pipeline) -> dt.date:
+    """That of the demo before, else such that the season ends with the last day that is due."""
+    cube = pipeline.cube(AREA)
+    if cube is not None:
+        return cube.first_day
+    today = dt.datetime.now(dt.UTC).date()
+    return today - dt.timedelta(pipeline.settings.latency_days + DAYS - 1)
 
 
 def _run(pipeline: Pipeline, season: Season, earth_search: StandIn) -> Iterator[tuple[Any, ...]]:
@@ -85,17 +103,15 @@ def _run(pipeline: Pipeline, season: Season, earth_search: StandIn) -> Iterator[
 
     area = season.area(AREA)
     pipeline.put_area(area)
-    late_file = f"inputs/{AREA}/fields/{LATE_FILE}"
-    if pipeline.store.etag(late_file):
+    if pipeline.store.etag(LATE_FILE):
         say("Taking out the late fields of the demo before this one.")
-        pipeline.store.delete(late_file)
+        pipeline.store.delete(LATE_FILE)
     put_fields(pipeline.store, area, "fields.geojson", season.fields_geojson)
-    range_end = FIRST_DAY + dt.timedelta(IN_ONE_RANGE - 1)
-    yield step(f"{IN_ONE_RANGE} days in one run", FIRST_DAY, range_end)
-    for n in range(IN_ONE_RANGE, DAYS):
-        day = FIRST_DAY + dt.timedelta(n)
+    first, *_ = days = [season.first_day + dt.timedelta(n) for n in range(DAYS)]
+    yield step(f"{IN_ONE_RANGE} days in one run", first, days[IN_ONE_RANGE - 1])
+    for day in days[IN_ONE_RANGE:]:
         yield step(f"the day {day}", day, day)
-    late = put_fields(pipeline.store, area, LATE_FILE, season.late_fields_geojson).fields
+    late = put_fields(pipeline.store, area, Path(LATE_FILE).name, season.late_fields_geojson).fields
     planted = min(field.planting_date for field in late)
     what = f"{len(late)} late fields, planted {(season.last_day - planted).days} days ago"
     yield step(what, planted, season.last_day, "field_stats")
@@ -116,7 +132,7 @@ def _explain(pipeline: Pipeline, season: Season, read: list[tuple[Any, ...]]) ->
     _show("What each step read from outside and from the cube", READ, read)
     say("Late fields get their past from the stored cube: no search, no imagery.")
     _show(
-        f"The cube against the simulated truth, {cube.length} days",
+        f"The cube against the simulated truth, {season.days} days",
         ("NDVI value", "share of pixels", "mean error", "95% are within"),
         _errors(cube, season),
     )
@@ -128,21 +144,18 @@ def _explain(pipeline: Pipeline, season: Season, read: list[tuple[Any, ...]]) ->
             (store.url(f"field_stats/area={AREA}"), "statistics per field and day (Parquet)"),
             (store.url(f"scenes/{AREA}"), "the scenes that each day was made from"),
             (store.url(f"inputs/{AREA}/fields"), "fields: drop more files here"),
-            (str(IMAGERY), "the simulated imagery"),
+            (str(season.directory), "the simulated imagery"),
         ],
     )
     _show(
         "What to do next",
         ("command", "what"),
         [
-            (f"HYDRO_CATALOG={IMAGERY}/items.json make ui", "these runs in the Dagster UI"),
-            (f"{HYDRO} stats demo --field L01", "a late field's past"),
-            (f"{HYDRO} area set mol --bbox=5.05,51.19,5.07,51.21", "a real place"),
-            (f"{HYDRO} fields put mol FILE.geojson", "with your fields"),
-            (
-                f"{HYDRO} run mol --from 2024-05-01 --to 2024-05-31",
-                "real imagery, from live Earth Search (needs internet)",
-            ),
+            ("make ui", "these runs in the Dagster UI, on http://127.0.0.1:3000"),
+            (f"source {ENVIRONMENT}", "the following commands work on the demo's data"),
+            (f"{HYDRO} stats {AREA} --field L01", "a late field's past"),
+            (f"{HYDRO} status", "how the area stands"),
+            ("see README.md, Your own area", "real imagery, from live Earth Search"),
         ],
     )
 
@@ -156,13 +169,14 @@ def _errors(cube: Cube, season: Season) -> Iterator[tuple[str, str, str, str]]:
     """Absolute difference to the true NDVI, by age of the value, over all days and pixels."""
     errors: dict[str, list[np.ndarray[Any, np.dtype[np.float32]]]] = {a[0]: [] for a in AGES}
     height, width = cube.shape
-    for day in cube.days:
+    days = cube.days[: season.days]
+    for day in days:
         ndvi, observed_on = cube.read(day, (slice(0, height), slice(0, width)))
         age = day_number(day) - observed_on.astype(np.int32)
         error = np.abs(ndvi * np.float32(SCALE) - season.truth(day))
         for name, low, high in AGES:
             errors[name].append(error[(ndvi != NODATA) & (age >= low) & (age <= high)])
-    pixels = height * width * cube.length
+    pixels = height * width * len(days)
     for name, parts in errors.items():
         error = np.concatenate(parts)
         yield (

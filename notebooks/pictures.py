@@ -1,25 +1,27 @@
 """Draws the README's picture from the demo's data: run `make demo` first, then `make pictures`."""
 
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.dates import ConciseDateFormatter
 
 from hydro_pipeline.composite import NODATA, SCALE
 from hydro_pipeline.cube import day_number
-from hydro_pipeline.demo import AREA, FIRST_DAY
+from hydro_pipeline.demo import AREA, DATA
 from hydro_pipeline.pipeline import Pipeline
 from hydro_pipeline.settings import Settings
 
-SHOWN = [FIRST_DAY + timedelta(n) for n in (10, 15, 17, 19)]
+SHOWN = (10, 15, 17, 19)
+"""Days of the season."""
 LATE_FIELD = "L01"
 TO = Path(__file__).parent / "pictures" / "demo.png"
 
 
 def main() -> None:
     """Write `pictures/demo.png`: seen, gap-filled, age, and a late field's past."""
-    pipeline = Pipeline(Settings.load())
+    pipeline = Pipeline(Settings.load(root=str(DATA)))
     cube = pipeline.cube(AREA)
     if cube is None:
         raise SystemExit("no demo data yet: run `make demo` first")
@@ -27,7 +29,7 @@ def main() -> None:
     maps, series = figure.subfigures(2, 1, height_ratios=[3, 1.15])
     axes = maps.subplots(3, len(SHOWN))
     window = (slice(0, cube.shape[0]), slice(0, cube.shape[1]))
-    for column, day in enumerate(SHOWN):
+    for column, day in enumerate(cube.days[n] for n in SHOWN):
         packed, observed_on = cube.read(day, window)
         ndvi = np.where(packed == NODATA, np.nan, packed * SCALE)
         age = np.where(packed == NODATA, np.nan, day_number(day) - observed_on.astype(float))
@@ -67,11 +69,12 @@ def _draw_series(axis: plt.Axes, pipeline: Pipeline) -> None:
     seen = np.array([row["observed_fraction"] > 0.5 for row in rows])
     axis.plot(np.array(days)[seen], mean[seen], "o", color="#2a7a45", label="mostly seen that day")
     entered = pipeline.stats(AREA).column("date").to_pylist()[-1]
-    axis.axvline(entered, color="#b0413e", linestyle="--", label="entered by its farmer")
+    axis.axvline(entered, color="#b0413e", linestyle="--", label="the field is entered")
     axis.set_title(
         f"Field {LATE_FIELD}: entered late, its past computed from the cube", fontsize=10
     )
     axis.set_ylabel("NDVI")
+    axis.xaxis.set_major_formatter(ConciseDateFormatter(axis.xaxis.get_major_locator()))
     axis.grid(alpha=0.3)
     axis.legend(loc="upper left", fontsize=8)
 

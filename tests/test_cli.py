@@ -104,9 +104,8 @@ def test_fields_are_listed_with_their_problems(hydro, demo_area, tmp_path):
 def test_preflight(hydro, monkeypatch):
     code, out, _ = hydro("preflight")
     assert code == 0
-    assert [line.split()[:2] for line in out.splitlines()] == [
-        ["settings", "ok"], ["kernels", "ok"], ["store", "ok"], ["areas", "ok"], ["definitions", "ok"],
-    ]  # fmt: skip
+    names = ("settings", "kernels", "store", "areas", "definitions")
+    assert [line.split()[:2] for line in out.splitlines()] == [[name, "ok"] for name in names]
     monkeypatch.setenv("HYDRO_AREAS", "nowhere")
     code, out, _ = hydro("preflight")
     assert code == 1

@@ -50,14 +50,14 @@ def test_links_lead_to_files(name):
 def test_the_python_example_runs(season, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     pipeline = Pipeline(Settings.load(catalog=str(season.directory / "items.json")))
-    pipeline.put_area(season.area("demo"))
-    pipeline.store.put("inputs/demo/fields/fields.geojson", season.fields_geojson)
-    list(pipeline.ingest_days("demo", [season.first_day]))
-    list(pipeline.update_field_stats("demo", [season.first_day]))
+    pipeline.put_area(season.area("mol"))
+    pipeline.store.put("inputs/mol/fields/fields.geojson", season.fields_geojson)
+    list(pipeline.ingest_days("mol", [season.first_day]))
+    list(pipeline.update_field_stats("mol", [season.first_day]))
     (example,) = re.findall(r"```python\n(.*?)```", TEXT["README.md"], re.S)
     names: dict = {}
     exec(example, names)
     assert names["stats"]["field_id"].tolist() == ["F01", "F02", "F03", "F04", "F05"]
-    assert set(names["stats"]["area"]) == {"demo"}
+    assert set(names["stats"]["area"]) == {"mol"}
     assert {"ndvi", "observed_on"} <= set(names["cube"].data_vars)
     assert names["cube"].ndvi.dims == ("time", "y", "x")
