@@ -153,7 +153,7 @@ def _soften(layer: Float) -> Float:
     for _ in range(HALO):
         inner = layer[1:-1, 1:-1]
         cross = layer[:-2, 1:-1] + layer[2:, 1:-1] + layer[1:-1, :-2] + layer[1:-1, 2:]
-        layer = (inner + cross) / np.float32(5)
+        layer = np.divide(inner + cross, np.float32(5))
     return layer
 
 
@@ -180,7 +180,10 @@ class Swath:
         """
         y, x = _centres(rows)[:, None] * 2, _centres(columns)[None] * 2
         line = self.north + (self.south - self.north) * y / height
-        return (x < line) & (x > tile.start) & (x < tile.stop) & (y > 0) & (y < height)
+        inside: NDArray[np.bool_] = (
+            (x < line) & (x > tile.start) & (x < tile.stop) & (y > 0) & (y < height)
+        )
+        return inside
 
 
 @dataclass(frozen=True)
