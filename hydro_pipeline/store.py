@@ -40,6 +40,7 @@ CLIENT: "ClientConfig" = {
     "connect_timeout": dt.timedelta(seconds=5),
     "timeout": dt.timedelta(seconds=60),
 }
+REFUSALS = (PermissionDeniedError, UnauthenticatedError, PermissionError)
 
 
 @dataclass(frozen=True)
@@ -268,13 +269,13 @@ class Store:
             yield
         except HydroError:
             raise
-        except (PermissionDeniedError, UnauthenticatedError, PermissionError) as error:
-            raise StoreAccessError(
-                f"{self.url(key)}: access refused; check HYDRO_S3_ACCESS_KEY_ID, "
-                f"HYDRO_S3_SECRET_ACCESS_KEY and the bucket's policy ({_first_line(error)})"
-            ) from None
         except (BaseError, OSError) as error:
             self._check_bucket(error)
+            if isinstance(error, REFUSALS) or "403 Forbidden" in str(error):
+                raise StoreAccessError(
+                    f"{self.url(key)}: access refused; check HYDRO_S3_ACCESS_KEY_ID, "
+                    f"HYDRO_S3_SECRET_ACCESS_KEY and the bucket's policy ({_first_line(error)})"
+                ) from None
             at = self.settings.s3_endpoint_url or self.settings.s3_region
             raise StoreUnavailableError(
                 f"{self.url(key)}: the store at {at if self.is_s3 else self.root} failed: "

@@ -1,0 +1,90 @@
+"""Settings: one clear error for each wrong value, before any work."""
+
+import pytest
+
+from hydro_pipeline.errors import SettingError
+from hydro_pipeline.settings import EARTH_SEARCH, Settings, ZonalWeights
+
+
+def test_defaults():
+    settings = Settings.load()
+    assert settings.root == "./hydro-data"
+    assert settings.catalog == EARTH_SEARCH
+    assert settings.clear_classes == (2, 4, 5, 6, 7)
+    assert settings.cloud_buffer_m == 60
+    assert settings.max_age_days is None
+    assert settings.zonal_weights is ZonalWeights.COVERAGE
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HYDRO_ROOT", "gs://bucket"),
+        ("HYDRO_ROOT", "s3://"),
+        ("HYDRO_ROOT", "s3:/bucket"),
+        ("HYDRO_AREAS", "a,b c"),
+        ("HYDRO_START_DATE", "yesterday"),
+        ("HYDRO_CLEAR_CLASSES", "4,x"),
+        ("HYDRO_CLEAR_CLASSES", "0"),
+        ("HYDRO_CLEAR_CLASSES", "12"),
+        ("HYDRO_CLEAR_CLASSES", ","),
+        ("HYDRO_CLOUD_BUFFER_M", "-1"),
+        ("HYDRO_CLOUD_BUFFER_M", "wide"),
+        ("HYDRO_MAX_AGE_DAYS", "-3"),
+        ("HYDRO_ZONAL_WEIGHTS", "center"),
+        ("HYDRO_OFFSET_CHECK", "maybe"),
+        ("HYDRO_LATENCY_DAYS", "1.5"),
+    ],
+)
+def test_a_wrong_value_is_named(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingError) as caught:
+        Settings.load()
+    message = str(caught.value)
+    assert message.startswith(f"{name}=")
+    assert value.split(",")[-1] in message
+    assert "\n" not in message
+
+
+def test_every_wrong_value_is_named_at_once(monkeypatch):
+    monkeypatch.setenv("HYDRO_LATENCY_DAYS", "x")
+    monkeypatch.setenv("HYDRO_ZONAL_WEIGHTS", "y")
+    with pytest.raises(SettingError, match=r"HYDRO_ZONAL_WEIGHTS.*; HYDRO_LATENCY_DAYS"):
+        Settings.load()
+
+
+def test_half_a_pair_of_keys(monkeypatch):
+    monkeypatch.setenv("HYDRO_S3_ACCESS_KEY_ID", "key")
+    with pytest.raises(SettingError, match="set both, or neither") as caught:
+        Settings.load()
+    assert "key'" not in str(caught.value)
+
+
+def test_empty_is_unset(monkeypatch):
+    for name in ("S3_ENDPOINT_URL", "S3_ACCESS_KEY_ID", "START_DATE", "MAX_AGE_DAYS", "AREAS"):
+        monkeypatch.setenv(f"HYDRO_{name}", "")
+    settings = Settings.load()
+    assert settings.s3_endpoint_url is None
+    assert settings.s3_access_key_id is None
+    assert settings.start_date is None
+    assert settings.max_age_days is None
+    assert settings.areas == ()
+
+
+def test_keys_do_not_show():
+    settings = Settings.load(s3_access_key_id="id", s3_secret_access_key="hush")
+    assert "hush" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("catalog", "is_api"),
+    [
+        (EARTH_SEARCH, True),
+        ("http://127.0.0.1:8000/v1", True),
+        ("http://127.0.0.1/items.json", False),
+        ("items.json", False),
+        ("s3://bucket/items.json", False),
+    ],
+)
+def test_what_kind_of_catalog(catalog, is_api):
+    assert Settings.load(catalog=catalog).catalog_is_api is is_api
