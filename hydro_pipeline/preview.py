@@ -12,6 +12,8 @@ from hydro_pipeline.composite import NODATA, SCALE
 
 MAX_BYTES = 44_000
 """Largest thumbnail: as a base64 data URI it stays below 60 KB."""
+GLANCE_BYTES = 700
+"""Largest glance: Dagster shows Markdown in place up to 1,000 characters, behind a link above."""
 
 NDVI_RANGE = (-0.2, 1.0)
 RAMP = ((165, 0, 38), (244, 109, 67), (254, 224, 139), (166, 217, 106), (26, 152, 80), (0, 68, 27))
@@ -40,6 +42,25 @@ def thumbnail_png(preview: NDArray[np.int16]) -> bytes:
             if len(png) <= MAX_BYTES:
                 return png
     return png
+
+
+def glance_webp(preview: NDArray[np.int16]) -> bytes:
+    """NDVI in the thumbnail's colours as a very small WebP, at most `GLANCE_BYTES`, no colour bar.
+
+    `preview` is (y, x), units of 1e-4, nodata -32768 (drawn white).
+    """
+    picture = _picture(preview, 128).convert("RGB")
+    webp = b""
+    for side in (120, 96, 72, 48, 32):
+        small = picture.copy()
+        small.thumbnail((side, side))
+        for quality in (10, 3):
+            buffer = io.BytesIO()
+            small.save(buffer, "WEBP", quality=quality, method=6)
+            webp = buffer.getvalue()
+            if len(webp) <= GLANCE_BYTES:
+                return webp
+    return webp
 
 
 def histograms_png(preview: NDArray[np.int16], age: NDArray[np.int16]) -> bytes:
@@ -80,15 +101,24 @@ def series_png(series: Mapping[str, tuple[Sequence[date], Sequence[float]]]) -> 
     return _png(Image.open(buffer).convert("RGB").quantize(32))
 
 
-def _thumbnail(preview: NDArray[np.int16], colours: int) -> bytes:
+def _picture(preview: NDArray[np.int16], colours: int) -> Image.Image:
+    """NDVI with a palette: 0 is missing, 1 to `colours` low to high, the next one is ink."""
     low, high = NDVI_RANGE
     share = (preview * SCALE - low) / (high - low)
     index = 1 + np.clip(share * colours, 0, colours - 1).astype(np.uint8)
     index[preview == NODATA] = 0
-    height, width = index.shape
-    image = Image.new("P", (max(width, LEAST_WIDTH), height + BAR_HEIGHT), 0)
+    image = Image.fromarray(index)
     image.putpalette([*EMPTY, *_ramp(colours).ravel().tolist(), *INK])
-    image.paste(Image.fromarray(index), ((image.width - width) // 2, 0))
+    return image
+
+
+def _thumbnail(preview: NDArray[np.int16], colours: int) -> bytes:
+    low, high = NDVI_RANGE
+    picture = _picture(preview, colours)
+    width, height = picture.size
+    image = Image.new("P", (max(width, LEAST_WIDTH), height + BAR_HEIGHT), 0)
+    image.putpalette(picture.getpalette() or [])
+    image.paste(picture, ((image.width - width) // 2, 0))
     draw = _plain(ImageDraw.Draw(image))
     length = image.width - 2 * MARGIN
     for x in range(length):

@@ -99,9 +99,10 @@ def test_range_run_makes_every_day_and_tells_of_each(season, pipeline, instance)
         assert told["outcome"] in ("observed", "all cloud", "no scene")
         assert 0 <= told["observed share"] <= told["valid share"] <= 1
         assert told["scenes as used"].endswith(f"scenes/farm/{day(season, n)}.json")
-        uri = re.fullmatch(r"!\[\]\((data:image/png;base64,(.*))\)", told["NDVI"])
+        uri = re.fullmatch(r"!\[\]\((data:image/png;base64,(.*))\)", told["NDVI, large"])
         assert len(uri[1]) <= 60_000
         assert base64.b64decode(uri[2]).startswith(b"\x89PNG")
+        assert len(told["NDVI"]) < 1000
         assert shown(instance, STATS, day(season, n))["fields planted"] == 5
     last = shown(instance, STATS, day(season, 5))
     assert last["run: rows computed"] == 5 * 6

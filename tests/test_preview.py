@@ -11,8 +11,10 @@ from hydro_pipeline.composite import NODATA
 from hydro_pipeline.preview import (
     BAR_HEIGHT,
     EMPTY,
+    GLANCE_BYTES,
     MAX_BYTES,
     RAMP,
+    glance_webp,
     histograms_png,
     series_png,
     thumbnail_png,
@@ -49,6 +51,15 @@ def test_narrow_preview_is_centred_over_a_readable_bar():
 def test_thumbnail_of_pure_noise_stays_small(side):
     noise = np.random.default_rng(1).integers(-3000, 10_001, (side, side)).astype(np.int16)
     assert len(thumbnail_png(noise)) <= MAX_BYTES
+
+
+@pytest.mark.parametrize("shape", [(300, 300), (20, 300), (7, 5)])
+def test_glance_of_pure_noise_stays_tiny_and_keeps_its_shape(shape):
+    noise = np.random.default_rng(1).integers(-3000, 10_001, shape).astype(np.int16)
+    webp = glance_webp(noise)
+    assert len(webp) <= GLANCE_BYTES
+    height, width, _ = opened(webp).shape
+    assert width / height == pytest.approx(shape[1] / shape[0], rel=0.2)
 
 
 def test_histograms_of_a_day_without_any_value():

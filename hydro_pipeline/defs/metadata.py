@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from hydro_pipeline.field_stats import StatsReport
 from hydro_pipeline.fields import FieldsReading
 from hydro_pipeline.ingest import DayReport, scenes_key
-from hydro_pipeline.preview import histograms_png, series_png, thumbnail_png
+from hydro_pipeline.preview import glance_webp, histograms_png, series_png, thumbnail_png
 from hydro_pipeline.stats import read_day, stats_key
 from hydro_pipeline.store import Store
 
@@ -31,11 +31,12 @@ def of_composite(report: DayReport, store: Store) -> Metadata:
     """A composite's day: numbers that plot over partitions, pictures, and what was decided."""
     values = {
         "outcome": report.outcome,
-        "observed share": report.observed_fraction,
-        "valid share": report.valid_fraction,
-        "mean age, days": report.mean_age_days,
-        "mean NDVI": report.mean_ndvi,
-        "NDVI": picture(thumbnail_png(report.preview)),
+        "observed share": _rounded(report.observed_fraction),
+        "valid share": _rounded(report.valid_fraction),
+        "mean age, days": _rounded(report.mean_age_days),
+        "mean NDVI": _rounded(report.mean_ndvi),
+        "NDVI": picture(glance_webp(report.preview), "webp"),
+        "NDVI, large": picture(thumbnail_png(report.preview)),
         "histograms": picture(histograms_png(report.preview, report.preview_age)),
         "scenes": len(report.scenes),
         "scenes used": _bullets(report.scenes),
@@ -45,8 +46,8 @@ def of_composite(report: DayReport, store: Store) -> Metadata:
         "revision": report.revision,
         "later days refreshed": len(report.refreshed),
         "bytes written": report.bytes_written,
-        "seconds": sum(report.seconds.values()),
-        **{f"seconds: {stage}": s for stage, s in report.seconds.items()},
+        "seconds": _rounded(sum(report.seconds.values())),
+        **{f"seconds: {stage}": _rounded(s) for stage, s in report.seconds.items()},
         "cube": dg.MetadataValue.path(store.url(f"cubes/{report.area}")),
         "scenes as used": dg.MetadataValue.path(store.url(scenes_key(report.area, report.day))),
     }
@@ -62,7 +63,7 @@ def of_stats(report: StatsReport, store: Store) -> Metadata:
         "fields computed": _bullets(report.computed),
         "chunks read": report.chunks_read,
         "bytes read": report.bytes_read,
-        "seconds": report.seconds,
+        "seconds": _rounded(report.seconds),
         "table": dg.MetadataValue.path(store.url(stats_key(report.area, report.day))),
     }
     return _present(values)
@@ -104,10 +105,14 @@ def of_fields(reading: FieldsReading) -> Metadata:
     return _present(values)
 
 
-def picture(png: bytes) -> dg.MarkdownMetadataValue:
-    """A PNG that the UI shows in place."""
-    data = base64.b64encode(png).decode()
-    return dg.MetadataValue.md(f"![](data:image/png;base64,{data})")
+def picture(data: bytes, kind: str = "png") -> dg.MarkdownMetadataValue:
+    """An image for the UI: in place if it is tiny, else behind a link."""
+    encoded = base64.b64encode(data).decode()
+    return dg.MetadataValue.md(f"![](data:image/{kind};base64,{encoded})")
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
 
 
 def _table(rows: pa.Table) -> dg.TableMetadataValue:
