@@ -15,10 +15,12 @@ SCALE = 1e-4
 NEVER = 32767
 """Maximum age that never expires a value, days."""
 
-VALID, CLEAR, USED, DARK = range(4)
+VALID, CLEAR, USED, DARK, DIM = range(5)
 """Columns of `Block.counts`."""
 DARK_DN = 1000
 """A digital number below this is a negative reflectance if the scene carries the +1000 offset."""
+DIM_DN = 1500
+"""One from `DARK_DN` to below this is then as dark as vegetation, water and shadow are."""
 
 Int16 = NDArray[np.int16]
 
@@ -31,7 +33,8 @@ class Block(NamedTuple):
     observed_on: Int16
     """(y, x), days since 1970-01-01, `NODATA` where never seen."""
     counts: NDArray[np.int64]
-    """(scene, 4) pixels: with data, of those clear; of the clear: used, and with red DN < 1000."""
+    """(scene, 5) pixels: with data, of those clear; of the clear: used, with red DN < 1000, and
+    with red DN from 1000 to 1499."""
 
 
 def composite_block(
@@ -89,7 +92,7 @@ def _composite(red, nir, clear, offset, before, before_on, day, max_age):  # typ
     scenes, height, width = red.shape
     ndvi = np.empty((height, width), np.int16)
     observed_on = np.empty((height, width), np.int16)
-    counts = np.zeros((scenes, 4), np.int64)
+    counts = np.zeros((scenes, 5), np.int64)
     for y in range(height):
         for x in range(width):
             value = NODATA
@@ -103,6 +106,8 @@ def _composite(red, nir, clear, offset, before, before_on, day, max_age):  # typ
                 counts[s, CLEAR] += 1
                 if r < DARK_DN:
                     counts[s, DARK] += 1
+                elif r < DIM_DN:
+                    counts[s, DIM] += 1
                 total = float(n) + float(r) + 2.0 * offset[s]
                 if value == NODATA and total > 0.0:
                     ratio = (float(n) - float(r)) / total

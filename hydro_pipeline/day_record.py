@@ -27,9 +27,9 @@ def day_record(
 ) -> dict[str, Any]:
     """What a day was made from. The same input gives the same record; nothing is read from a clock.
 
-    `counts` is (scene, 4) pixels: with data, of those clear, of those used, of the clear with red
-    DN below 1000. `pixels` is the size of the area's grid. Refused items are kept without their
-    assets' details, the used ones whole, so that `features` is a static catalog of the day.
+    `counts` is (scene, 5) pixels: with data; of those clear; of the clear: used, with red DN below
+    1000, and with red DN from 1000 to 1499. `pixels` is the size of the area's grid.
+    The used items are kept whole: `features` is a static catalog of the day.
     """
     return {
         "type": "FeatureCollection",
@@ -67,8 +67,9 @@ def from_bytes(data: bytes) -> dict[str, Any]:
 
 
 def _used(scene: Scene, count: list[int], pixels: int, check: OffsetCheck) -> dict[str, Any]:
-    valid, clear, used, dark = count
-    finding = "unknown" if check is OffsetCheck.OFF else offset_finding(scene, clear, dark)
+    valid, clear, used, dark, dim = count
+    off = check is OffsetCheck.OFF
+    finding = "unknown" if off else offset_finding(clear, dark, dim)
     return {
         "id": scene.id,
         "datetime": scene.datetime.isoformat(),

@@ -71,7 +71,7 @@ class _Summary:
 
     def __init__(self, shape: tuple[int, int], scenes: int, day: int) -> None:
         self.pixels = shape[0] * shape[1]
-        self.counts = np.zeros((scenes, 4), np.int64)
+        self.counts = np.zeros((scenes, 5), np.int64)
         self.valid = self.observed = 0
         self.age_sum = self.ndvi_sum = 0
         self.step = -(-max(shape) // PREVIEW_PX)

@@ -29,9 +29,8 @@ OFFSET_SINCE = dt.datetime(2022, 1, 25, tzinfo=dt.UTC)
 COLLECTION_1 = "sentinel-2-c1-l2a"
 
 ENOUGH_PIXELS = 500
-MANY_DARK, FEW_DARK = 0.1, 0.001
-"""Share of clear red pixels below 1000 DN: from the first a scene is corrected, up to the second
-it is not."""
+MANY, HARDLY_ANY = 0.1, 0.001
+"""Shares of a scene's clear pixels."""
 
 
 @dataclass(frozen=True)
@@ -108,29 +107,28 @@ def select(items: Iterable[pystac.Item]) -> Selection:
     )
 
 
-def offset_finding(scene: Scene, red_clear_count: int, red_dark_count: int) -> str:
-    """What the pixels say of the DN: `corrected`, `uncorrected` or `unknown`.
+def offset_finding(clear: int, dark: int, dim: int) -> str:
+    """What a scene's pixels say of its DN: `corrected`, `uncorrected` or `unknown`.
 
-    `red_clear_count` is the clear pixels of the scene, `red_dark_count` those of them with a red
-    DN below 1000. With the +1000 of baseline 04.00 still in, these would be negative reflectances,
-    hence hardly any; without it, vegetation, water and moist soil are all darker than 0.1.
+    `clear` is its clear pixels, `dark` those of them with a red DN below 1000, `dim` those from
+    1000 to 1499. Vegetation, water and shadow have a red reflectance below 0.05. With the +1000 of
+    baseline 04.00 still in they are all dim, and dark would be a negative reflectance; without it
+    they are dark. Where nothing is that dark, as in a desert, there is no telling.
     """
-    if red_clear_count < ENOUGH_PIXELS:
+    if clear < ENOUGH_PIXELS:
         return "unknown"
-    share = red_dark_count / red_clear_count
-    if share >= MANY_DARK:
+    if dark >= MANY * clear:
         return "corrected"
-    return "uncorrected" if share <= FEW_DARK else "unknown"
+    return "uncorrected" if dark <= HARDLY_ANY * clear and dim >= MANY * clear else "unknown"
 
 
 def contradiction(scene: Scene, finding: str) -> str | None:
     """A sentence if the pixels contradict the scene's offset, else None."""
-    expected = "uncorrected" if scene.offset else "corrected"
-    if finding in ("unknown", expected):
+    if finding in ("unknown", "uncorrected" if scene.offset else "corrected"):
         return None
     pixels = (
         "has many red pixels below 1000 DN" if finding == "corrected"
-        else "has no red pixel below 1000 DN"
+        else "has many red pixels just above 1000 DN and none below"
     )  # fmt: skip
     return (
         f"scene {scene.id} {pixels}, so its DN look {finding}, but the offset is "

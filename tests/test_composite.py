@@ -54,7 +54,7 @@ def test_first_clear_scene_wins_both_bands():
         [0, 2000, 1000, 500], [9000, 8000, 3000, 4500], [True, False, True, True], [0.0] * 4
     )
     assert value == 5000  # the third scene; the first has no red, the second is not clear
-    assert counts == [[0, 0, 0, 0], [1, 0, 0, 0], [1, 1, 1, 0], [1, 1, 0, 1]]
+    assert counts == [[0, 0, 0, 0, 0], [1, 0, 0, 0, 0], [1, 1, 1, 0, 1], [1, 1, 0, 1, 0]]
 
 
 def test_what_is_not_seen_is_carried_until_it_is_too_old():
