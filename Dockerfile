@@ -7,13 +7,21 @@ ARG UV_VERSION=0.13.9
 ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_NO_CACHE=1 UV_PYTHON_DOWNLOADS=never \
     VIRTUAL_ENV=/opt/venv PATH=/opt/venv/bin:/opt/uv/bin:$PATH
 RUN apt-get update \
- && apt-get install --yes --no-install-recommends libexpat1 \
+ && apt-get install --yes --no-install-recommends binutils libexpat1 \
  && python -m venv /opt/uv && pip install --no-cache-dir uv==${UV_VERSION} \
  && uv venv --quiet /opt/venv
 WORKDIR /app
 COPY pyproject.toml requirements.lock ./
-RUN uv pip install --quiet --constraints requirements.lock -r pyproject.toml dagster-dg-cli \
- && find /opt/venv -type d \( -name tests -o -name include \) -prune -exec rm -rf {} +
+RUN uv pip install --quiet --constraints requirements.lock -r pyproject.toml
+# Half a gigabyte that nothing here uses: tests, sources, debugging symbols, clients of services,
+# a second GDAL.
+RUN uv pip uninstall --quiet pyogrio \
+ && cd /opt/venv/lib/python3.12/site-packages \
+ && find . -type d \( -name tests -o -name include \) -prune -exec rm -rf {} + \
+ && find . -type f \( -name '*.map' -o -name '*.mp4' -o -name '*.c' -o -name '*.h' -o -name '*.px[di]' -o -name '*.pyx' \) -delete \
+ && rm -rf kubernetes/aio pyarrow/*flight* pyarrow/*_s3* \
+ && find botocore/data boto3/data -mindepth 1 -maxdepth 1 -type d ! -name s3 ! -name 'ss*' ! -name sts -exec rm -rf {} + \
+ && find . -type f -name '*.so*' -exec strip --strip-unneeded {} +
 COPY README.md ./
 COPY hydro_pipeline hydro_pipeline
 # Compiles the kernels too; numba keeps what it compiled.
@@ -31,7 +39,7 @@ LABEL org.opencontainers.image.title="hydro_pipeline" \
       org.opencontainers.image.revision="${REVISION}"
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends libexpat1 \
- && rm -rf /var/lib/apt/lists/* \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* \
  && useradd --uid 10001 --user-group --home-dir /tmp --no-create-home hydro \
  && install --directory --owner 10001 --group 10001 /opt/dagster/dagster_home
 COPY --from=build /opt/venv /opt/venv

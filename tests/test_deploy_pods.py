@@ -49,7 +49,8 @@ def instance_config(merged: dict[str, Any]) -> dict[str, Any]:
             "retention": {k: v for k, v in merged["retention"].items() if k != "enabled"},
         }
     )
-    return config | merged["additionalInstanceConfig"]
+    extra: dict[str, Any] = merged["additionalInstanceConfig"]
+    return config | extra
 
 
 def test_instance_is_the_local_one_but_for_its_storage(tmp_path: Path) -> None:
