@@ -1,6 +1,7 @@
 """Fixtures that every test may use, and an environment without the caller's settings."""
 
 import datetime as dt
+import logging
 import os
 import uuid
 from collections.abc import Iterator
@@ -67,6 +68,7 @@ class Bucket:
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[str]:
     """URL of a moto S3 server on a free port of 127.0.0.1, for the whole run."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
