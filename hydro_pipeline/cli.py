@@ -9,6 +9,7 @@ import typer
 from hydro_pipeline.cli_export import export
 from hydro_pipeline.cli_inputs import area_app, fields_app
 from hydro_pipeline.cli_outputs import stats, status
+from hydro_pipeline.cli_record import record
 from hydro_pipeline.errors import HydroError
 from hydro_pipeline.terminal import (
     FROM,
@@ -146,6 +147,11 @@ app.command(
         "hydro export mol --format netcdf --field F04 f04.nc",
     )
 )(export)
+
+
+app.command(
+    epilog=examples("hydro record mol --from 2026-05-01 --to 2026-05-10 --out fixtures/mol")
+)(record)
 
 
 @app.command(epilog=examples("hydro settings"))

@@ -8,15 +8,16 @@ the private bucket are not used here.
 import logging
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from odc.geo.geobox import GeoBox
 from odc.loader import RasterLoadParams, RasterSource, RioDriver, RioReader
-from rasterio import cache
+from rasterio import Env, cache
 from rasterio.errors import RasterioIOError
+from rasterio.session import AWSSession
 
 from hydro_pipeline.errors import SceneReadError
 from hydro_pipeline.settings import Settings
@@ -73,12 +74,7 @@ class SceneDriver(RioDriver):
         super().__init__()
         self.scene_id = scene_id
         self.grid = grid
-        signing = (
-            {"aws_unsigned": False, "requester_pays": True}
-            if settings.requester_pays
-            else {"aws_unsigned": True}
-        )
-        self._options = {**GDAL_OPTIONS, "_aws": {**PUBLIC_S3, **signing}}
+        self._options = _options(settings)
 
     def capture_env(self) -> dict[str, Any]:
         """All that a read depends on, so that dask tells different reads apart."""
@@ -108,34 +104,57 @@ class SceneReader(RioReader):
         """Pixels of `dst_geobox` within the driver's grid, and where they belong in it."""
         inner = dst_geobox.overlap_roi(self._driver.grid)
         cfg = cfg.patch(src_nodata_override=0)
-        roi, pixels = self._try(cfg, dst_geobox[inner], selection)
+        roi, pixels = persist(
+            self._driver.scene_id,
+            self._src.uri,
+            lambda: super(SceneReader, self).read(cfg, dst_geobox[inner], selection=selection),
+        )
         placed = tuple(
             slice(i.start + r.start, i.start + r.stop) for i, r in zip(inner, roi, strict=True)
         )
         return placed, pixels
 
-    def _try(self, cfg: RasterLoadParams, window: GeoBox, selection: Any) -> Any:
-        href, started = self._src.uri, time.monotonic()
-        for attempt in range(1, TRIES.attempts + 1):
-            try:
-                return super().read(cfg, window, selection=selection)
-            except Exception as error:
-                forget(href)
-                reason = _reason(error)
-                delay = TRIES.first_delay * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
-                if (
-                    "://" not in href
-                    or attempt == TRIES.attempts
-                    or not isinstance(error, RasterioIOError)
-                    or any(final in reason for final in FINAL)
-                    or time.monotonic() + delay > started + TRIES.limit
-                ):
-                    raise SceneReadError(
-                        f"scene {self._driver.scene_id}: {href} could not be read "
-                        f"({attempt} {'try' if attempt == 1 else 'tries'}): {reason}"
-                    ) from None
-                time.sleep(delay)
-        raise AssertionError("unreachable")
+
+@contextmanager
+def gdal_environment(settings: Settings) -> Iterator[None]:
+    """GDAL as scenes are read with it, for this thread."""
+    options = dict(_options(settings))
+    with Env(AWSSession(**options.pop("_aws")), **options):
+        yield
+
+
+def persist[T](scene_id: str, href: str, read: Callable[[], T]) -> T:
+    """What `read` gives, tried again while its failure may pass, then `SceneReadError`."""
+    started = time.monotonic()
+    for attempt in range(1, TRIES.attempts + 1):
+        try:
+            return read()
+        except Exception as error:
+            forget(href)
+            reason = _reason(error)
+            delay = TRIES.first_delay * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
+            if (
+                "://" not in href
+                or attempt == TRIES.attempts
+                or not isinstance(error, RasterioIOError)
+                or any(final in reason for final in FINAL)
+                or time.monotonic() + delay > started + TRIES.limit
+            ):
+                raise SceneReadError(
+                    f"scene {scene_id}: {href} could not be read "
+                    f"({attempt} {'try' if attempt == 1 else 'tries'}): {reason}"
+                ) from None
+            time.sleep(delay)
+    raise AssertionError("unreachable")
+
+
+def _options(settings: Settings) -> dict[str, Any]:
+    signing = (
+        {"aws_unsigned": False, "requester_pays": True}
+        if settings.requester_pays
+        else {"aws_unsigned": True}
+    )
+    return {**GDAL_OPTIONS, "_aws": {**PUBLIC_S3, **signing}}
 
 
 def _reason(error: BaseException) -> str:
