@@ -117,7 +117,10 @@ def _rounded(value: float | None) -> float | None:
 
 def _table(rows: pa.Table) -> dg.TableMetadataValue:
     return dg.MetadataValue.table(
-        [dg.TableRecord(row) for row in rows.select(TABLE_COLUMNS).to_pylist()],
+        [
+            dg.TableRecord({k: v if isinstance(v, str) else _rounded(v) for k, v in row.items()})
+            for row in rows.select(TABLE_COLUMNS).to_pylist()
+        ],
         dg.TableSchema(
             [
                 dg.TableColumn(name, "string" if name == "field_id" else "float")
