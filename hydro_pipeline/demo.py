@@ -5,7 +5,6 @@ import os
 import shlex
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
@@ -46,7 +45,6 @@ def run_demo() -> None:
     """
     started = time.perf_counter()
     os.environ.setdefault("HYDRO_ROOT", str(DATA))
-    _use_dagster_home()
     first_day = _first_day(Pipeline(Settings.load()))
     say(f"Simulating {DAYS} days of Sentinel-2 over 6 x 6 km; nothing in it is real imagery.")
     season = simulate(IMAGERY, first_day=first_day, days=DAYS)
@@ -66,14 +64,6 @@ def run_demo() -> None:
     )
     _explain(pipeline, season, rows)
     say(f"\nDone in {time.perf_counter() - started:.0f} seconds.")
-
-
-def _use_dagster_home() -> None:
-    home = Path(os.environ.setdefault("DAGSTER_HOME", str(Path(".dagster").resolve())))
-    home.mkdir(parents=True, exist_ok=True)
-    if not (home / "dagster.yaml").exists():
-        shipped = files("hydro_pipeline.defs") / "dagster.yaml"
-        (home / "dagster.yaml").write_text(shipped.read_text())
 
 
 def _first_day(pipeline: Pipeline) -> dt.date:
@@ -98,8 +88,8 @@ def _run(pipeline: Pipeline, season: Season, earth_search: StandIn) -> Iterator[
         seconds = time.perf_counter() - began
         say(done.summary())
         read = earth_search.counts
-        cog_kb = read["cog_bytes"] / 1000
-        return what, read["stac_requests"], cog_kb, done.chunks, done.rows, seconds
+        cog_kb = round(read["cog_bytes"] / 1000)
+        return what, read["stac_requests"], cog_kb, done.chunks, done.rows, round(seconds)
 
     area = season.area(AREA)
     pipeline.put_area(area)

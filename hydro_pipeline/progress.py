@@ -4,6 +4,8 @@ import datetime as dt
 import os
 from collections import Counter
 from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
 from typing import Literal
 
 from rich.console import Console
@@ -12,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from hydro_pipeline.field_stats import StatsReport
 from hydro_pipeline.ingest import DayReport
 from hydro_pipeline.settings import Settings
+from hydro_pipeline.terminal import warn
 
 
 @dataclass(frozen=True)
@@ -54,9 +57,12 @@ def run_days(
 ) -> DaysRun:
     """Materialize the days `first` to `last` of an area, both included.
 
-    Raises the `HydroError` that stopped the run; what was committed before it stays. The bars go
-    to what standard error is now, also while Dagster captures it.
+    The run is recorded in the Dagster instance of `DAGSTER_HOME`, or `./.dagster` where that is not
+    set, and so seen in the UI that `make ui` opens. Raises the `HydroError` that stopped the run;
+    what was committed before it stays. The bars go to what standard error is now, also while
+    Dagster captures it.
     """
+    _use_dagster_home()
     done = DaysRun()
     with (
         os.fdopen(os.dup(2), "w") as terminal,
@@ -86,3 +92,17 @@ def run_days(
 
         materialize(area, first, last, assets, on_report, settings)
     return done
+
+
+def _use_dagster_home() -> None:
+    home = Path(os.environ.get("DAGSTER_HOME") or Path(".dagster").resolve())
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        if not (home / "dagster.yaml").exists():
+            shipped = files("hydro_pipeline.defs") / "dagster.yaml"
+            (home / "dagster.yaml").write_text(shipped.read_text())
+    except OSError as error:
+        warn(f"runs are not recorded: DAGSTER_HOME={home} cannot be used: {error.strerror}")
+        os.environ.pop("DAGSTER_HOME", None)
+    else:
+        os.environ["DAGSTER_HOME"] = str(home)

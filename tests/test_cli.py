@@ -13,6 +13,7 @@ from hydro_pipeline import cli
 def hydro(tmp_path, season, monkeypatch, capfd):
     """Runs `hydro ARGUMENTS` in this process; returns exit code, standard output and error."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / ".dagster"))
     monkeypatch.setenv("HYDRO_CATALOG", str(season.directory / "items.json"))
 
     def run(*arguments):
@@ -58,6 +59,7 @@ def test_from_nothing_to_statistics_of_a_late_field(hydro, demo_area, season, tm
     code, out, _ = hydro("stats", "demo", "--field", "L01")
     assert code == 0
     assert out.count(" L01 ") == 10
+    assert (tmp_path / ".dagster/dagster.yaml").exists()
     assert "10 of 10 rows" in out
 
 
