@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hydro_pipeline.cli_export import export
+from hydro_pipeline.cli_export import export, report
 from hydro_pipeline.cli_inputs import area_app, fields_app
 from hydro_pipeline.cli_outputs import stats, status
 from hydro_pipeline.cli_record import record
@@ -147,6 +147,7 @@ app.command(
         "hydro export mol --format netcdf --field F04 f04.nc",
     )
 )(export)
+app.command(epilog=examples("hydro report mol"))(report)
 
 
 app.command(

@@ -1,4 +1,4 @@
-"""`hydro export`: days in formats that other programs read."""
+"""`hydro export` and `hydro report`: what is stored, for other programs and for people."""
 
 import datetime as dt
 from pathlib import Path
@@ -31,3 +31,13 @@ def export(
     wanted = Export(open_pipeline(), name, first and first.date(), last and last.date(), field)
     written = wanted.write(Format(file_format), to)
     say(f"{len(written)} files written to {to}/" if len(written) > 1 else f"written: {written[0]}")
+
+
+def report(name: Name) -> None:
+    """Write the report page of an area: map, table and series in one file, for any browser."""
+    from hydro_pipeline.report.page import write_report
+
+    made = write_report(open_pipeline(), name)
+    say(f"{made.url}: {made.fields} fields, {made.days} days, {made.size / 1e6:.1f} MB")
+    if made.warnings:
+        say(f"{made.warnings} data warnings, listed at the page's end")

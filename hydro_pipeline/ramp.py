@@ -7,8 +7,6 @@ from hydro_pipeline.composite import NODATA, SCALE
 
 NDVI_RANGE = (-0.2, 1.0)
 """NDVI of the classes 1 and 255; what is beyond takes the nearest."""
-AGE_RANGE = (0.0, 30.0)
-"""Age in days, likewise."""
 
 Anchors = tuple[tuple[float, str], ...]
 
@@ -17,8 +15,8 @@ NDVI: Anchors = (
     (0.6, "#65ab4c"), (0.75, "#348a40"), (0.9, "#12643a"), (1.0, "#083f29"),
 )  # fmt: skip
 AGE: Anchors = (
-    (0.0, "#fdf6e3"), (3.0, "#f6d7a7"), (7.0, "#ec9f7a"), (14.0, "#c45a78"), (22.0, "#7d2f74"),
-    (30.0, "#35154f"),
+    (0.0, "#fdf6e3"), (2.0, "#f8dfae"), (5.0, "#efa77f"), (10.0, "#c95f78"), (15.0, "#823274"),
+    (20.0, "#35154f"),
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from hydro_pipeline.defs.alert import failure_alert
 from hydro_pipeline.defs.assets import Progress, area_assets
 from hydro_pipeline.defs.checks import area_checks
 from hydro_pipeline.defs.names import AREA_TAG, days_job, field_stats_job, key
+from hydro_pipeline.defs.report import area_report
 from hydro_pipeline.defs.schedules import daily
 from hydro_pipeline.defs.sensors import late_fields, late_scenes
 from hydro_pipeline.errors import HydroError
@@ -57,12 +58,15 @@ def _area_defs(pipeline: Pipeline, area: str) -> dg.Definitions:
             description=f"Statistics of {area} alone, from the stored cube.",
         ),
     ]
-    return dg.Definitions(
-        assets=dg.with_source_code_references(assets),
-        asset_checks=area_checks(area),
-        jobs=jobs,
-        schedules=[daily(area)],
-        sensors=[late_fields(area), late_scenes(area)],
+    return dg.Definitions.merge(
+        dg.Definitions(
+            assets=dg.with_source_code_references(assets),
+            asset_checks=area_checks(area),
+            jobs=jobs,
+            schedules=[daily(area)],
+            sensors=[late_fields(area), late_scenes(area)],
+        ),
+        area_report(area, jobs),
     )
 
 

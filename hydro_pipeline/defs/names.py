@@ -17,7 +17,7 @@ PID_TAG = "hydro/pid"
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
 
-Name = Literal["ndvi_composite", "field_stats", "fields"]
+Name = Literal["ndvi_composite", "field_stats", "fields", "report"]
 
 
 def key(area: str, name: Name) -> dg.AssetKey:

@@ -1,0 +1,63 @@
+"""What the page says in words: a day's scenes, and what a person should look at."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from hydro_pipeline.cube import Cube
+from hydro_pipeline.day_record import from_bytes, warnings_of
+from hydro_pipeline.ingest import scenes_key
+from hydro_pipeline.pipeline import AreaStatus
+from hydro_pipeline.store import Store
+
+THREADS = 16
+
+
+def read_records(store: Store, cube: Cube) -> list[dict[str, Any]]:
+    """The record of every day of the cube, in order; empty where one is missing."""
+
+    def read(key: str) -> dict[str, Any]:
+        data = store.get(key)
+        return {} if data is None else from_bytes(data)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(pool.map(read, [scenes_key(cube.area_name, day) for day in cube.days]))
+
+
+def days(cube: Cube, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each day's outcome, observed share, and scenes with the share of the area taken from them."""
+    observed = cube.daily("observed_fraction").tolist()
+    return [
+        {
+            "outcome": record.get("hydro:outcome", "unknown"),
+            "observed": round(share, 4),
+            "scenes": [[used["id"], used["used_share"]] for used in record.get("hydro:used", [])],
+        }
+        for share, record in zip(observed, records, strict=True)
+    ]
+
+
+def warnings(status: AreaStatus, records: list[dict[str, Any]]) -> Iterator[str]:
+    """Sentences on what is wrong with the data, worst first."""
+    for day, error in sorted(status.failed.items(), reverse=True):
+        yield f"{day} could not be made: {error}"
+    if status.stale_days:
+        yield (
+            f"Statistics of {len(status.stale_days)} days are missing or out of date; "
+            f"hydro catch-up {status.area.name} makes them"
+        )
+    for problem in status.fields.problems:
+        yield problem.message
+    for record in reversed(records):
+        if record:
+            yield from (f"{record['hydro:date']}: {text}" for text in warnings_of(record))
+
+
+def notices(records: list[dict[str, Any]]) -> list[str]:
+    """What the scenes themselves say to their readers, for example that they are simulated."""
+    said = (
+        item["properties"].get("description")
+        for record in records
+        for item in record.get("features", [])
+    )
+    return sorted({text for text in said if text})

@@ -1,0 +1,95 @@
+"""What was observed on each day, as small pictures that the page carries forward by itself."""
+
+import datetime as dt
+import json
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hydro_pipeline.cube import Cube, Window, day_number, windows
+from hydro_pipeline.ramp import ndvi_class
+from hydro_pipeline.report.blocks import pack
+from hydro_pipeline.store import Store
+
+MAX_PIXELS = 5_000_000
+"""Observed pixels of all pictures together; about half a byte each in the page."""
+MAX_SIDE = 1000
+THREADS = 8
+
+
+@dataclass(frozen=True)
+class Frames:
+    """The pictures of a cube."""
+
+    step: int
+    """Every so many pixels of the grid is one of a picture, from the first."""
+    shape: tuple[int, int]
+    """Rows and columns of a picture."""
+    packed: dict[dt.date, str]
+    """By day: uint8 (y, x) NDVI classes of what was observed on it, else 0; see `blocks.pack`."""
+
+
+def frames(store: Store, cube: Cube) -> Frames:
+    """Pictures of all days on which anything was observed.
+
+    A picture is kept in the store and made again only when its day has changed.
+    """
+    height, width = cube.shape
+    observed = dict(zip(cube.days, cube.daily("observed_fraction").tolist(), strict=True))
+    step = _step(cube.shape, sum(observed.values()) * height * width)
+    key = f"reports/{cube.area_name}/frames.json"
+    kept = _kept(store.get(key), step)
+    made: dict[dt.date, Any] = {}
+    for day in (day for day in cube.days if observed[day] > 0):
+        state = [cube.revisions[day], observed[day]]
+        old = kept.get(str(day))
+        packed = old[1] if old is not None and old[0] == state else pack(_frame(cube, day, step))
+        made[day] = [state, packed]
+    if {str(day): one for day, one in made.items()} != kept:
+        document = {"step": step, "frames": {str(day): one for day, one in made.items()}}
+        store.put(key, json.dumps(document).encode())
+    shape = -(-height // step), -(-width // step)
+    return Frames(step, shape, {day: packed for day, (_, packed) in made.items()})
+
+
+def _kept(data: bytes | None, step: int) -> dict[str, Any]:
+    if data is None:
+        return {}
+    document = json.loads(data)
+    return dict(document["frames"]) if document["step"] == step else {}
+
+
+def _step(shape: tuple[int, int], observed_pixels: float) -> int:
+    """The smallest step with which the pictures of `observed_pixels` fit into the page."""
+    return next(
+        step
+        for step in count(1)
+        if observed_pixels / step**2 <= MAX_PIXELS and max(shape) / step <= MAX_SIDE
+    )
+
+
+def _frame(cube: Cube, day: dt.date, step: int) -> NDArray[np.uint8]:
+    height, width = cube.shape
+    frame = np.zeros((-(-height // step), -(-width // step)), np.uint8)
+
+    def fill(window: Window) -> None:
+        ndvi, observed_on = cube.read(day, window)
+        inner = tuple(slice(-s.start % step, None, step) for s in window)
+        seen = observed_on[inner] == day_number(day)
+        top, left = (-(-s.start // step) for s in window)
+        rows, cols = seen.shape
+        frame[top : top + rows, left : left + cols] = ndvi_class(ndvi[inner]) * seen
+
+    _each(fill, windows(cube.shape, cube.chunk))
+    return frame
+
+
+def _each(work: Any, items: Iterable[Any]) -> None:
+    with ThreadPoolExecutor(THREADS) as pool:
+        for _ in pool.map(work, items):
+            pass

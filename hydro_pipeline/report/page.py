@@ -1,0 +1,141 @@
+"""Put the page together and store it."""
+
+import base64
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+import shapely
+
+from hydro_pipeline import ramp
+from hydro_pipeline.area import Area
+from hydro_pipeline.errors import MissingDayError
+from hydro_pipeline.fieldfile import LONLAT, reprojected
+from hydro_pipeline.fields import Field
+from hydro_pipeline.pipeline import Pipeline
+from hydro_pipeline.report import facts
+from hydro_pipeline.report.frames import frames
+from hydro_pipeline.report.series import series
+
+SCRIPTS = ("data", "map", "chart", "table", "main")
+
+
+@dataclass(frozen=True)
+class Report:
+    """A page as it was written."""
+
+    key: str
+    """Under the root."""
+    url: str
+    """For people."""
+    size: int
+    """Bytes."""
+    fields: int
+    days: int
+    warnings: int
+    """Sentences on what is wrong with the data."""
+
+
+def report_key(area_name: str) -> str:
+    """Where an area's page is, under the root."""
+    return f"reports/{area_name}/index.html"
+
+
+def write_report(pipeline: Pipeline, name: str) -> Report:
+    """Write the page of an area from its stored cube, statistics and records.
+
+    Raises `MissingDayError` if the area has no day yet.
+    """
+    cube = pipeline.cube(name)
+    if cube is None:
+        raise MissingDayError(
+            f"{name}: the cube is empty, so there is nothing to report; run its days first: "
+            f"hydro run {name} --from DATE --to DATE"
+        )
+    status = pipeline.status(name, cube.last_day)
+    fields = status.fields.fields
+    records = facts.read_records(pipeline.store, cube)
+    warnings = list(facts.warnings(status, records))
+    pictures = frames(pipeline.store, cube)
+    content = {
+        "area": {
+            "name": name,
+            "crs": status.area.crs,
+            "resolution": status.area.resolution,
+            "shape": list(cube.shape),
+        },
+        "first": str(cube.first_day),
+        "days": facts.days(cube, records),
+        "maxAge": cube.meaning.get("max_age_days"),
+        "fields": _fields(status.area, fields),
+        "series": series(
+            pipeline.stats(name), [f.field_id for f in fields], cube.first_day, cube.length
+        ),
+        "frames": {
+            "step": pictures.step,
+            "shape": list(pictures.shape),
+            "days": {cube.index(day): packed for day, packed in pictures.packed.items()},
+        },
+        "ramps": {
+            "ndvi": _ramp(ramp.NDVI),
+            "age": _ramp(ramp.AGE),
+        },
+        "warnings": warnings,
+        "notices": facts.notices(records),
+    }
+    data = page(content).encode()
+    key = report_key(name)
+    pipeline.store.put(key, data)
+    return Report(key, pipeline.store.url(key), len(data), len(fields), cube.length, len(warnings))
+
+
+def page(content: dict[str, Any]) -> str:
+    """The whole page around its content, styles and scripts included."""
+    parts = {
+        "title": f"NDVI of {content['area']['name']}",
+        "vendor_css": _read("vendor/leaflet.css") + _read("vendor/uplot.css"),
+        "css": _read("page.css"),
+        "vendor_js": _read("vendor/leaflet.js") + "\n" + _read("vendor/uplot.js"),
+        "js": "\n".join(_read(f"{name}.js") for name in SCRIPTS),
+        "content": json.dumps(content, separators=(",", ":")).replace("<", "\\u003c"),
+    }
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _read("page.html"))
+
+
+def _read(name: str) -> str:
+    """A file of this package; without the pointer to a source map, which would be asked for."""
+    source = (files("hydro_pipeline.report") / name).read_text()
+    return re.sub(r"^//# sourceMappingURL=.*$", "", source, flags=re.MULTILINE)
+
+
+def _ramp(anchors: ramp.Anchors) -> dict[str, Any]:
+    table = ramp.colours(anchors)
+    return {
+        "range": [anchors[0][0], anchors[-1][0]],
+        "colours": base64.b64encode(table.tobytes()).decode(),
+    }
+
+
+def _fields(area: Area, fields: Sequence[Field]) -> list[dict[str, Any]]:
+    """Outlines in whole metres right of and below the grid's upper left corner."""
+    outlines = reprojected(np.array([f.geometry for f in fields], object), LONLAT, area.crs)
+    simple = shapely.simplify(outlines, area.resolution / 4)
+    left, top = area.grid.boundingbox.left, area.grid.boundingbox.top
+    return [
+        {
+            "id": field.field_id,
+            "planted": str(field.planting_date),
+            "parts": [
+                [
+                    [[round(x - left), round(top - y)] for x, y in ring.coords[:-1]]
+                    for ring in (polygon.exterior, *polygon.interiors)
+                ]
+                for polygon in shapely.get_parts(outline)
+            ],
+        }
+        for field, outline in zip(fields, simple, strict=True)
+    ]
