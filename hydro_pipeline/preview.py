@@ -8,18 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from hydro_pipeline import ramp
 from hydro_pipeline.composite import NODATA, SCALE
+from hydro_pipeline.ramp import NDVI_RANGE, ndvi_class
 
 MAX_BYTES = 44_000
 """Largest thumbnail: as a base64 data URI it stays below 60 KB."""
 GLANCE_BYTES = 700
 """Largest glance: Dagster shows Markdown in place up to 1,000 characters, behind a link above."""
 
-NDVI_RANGE = (-0.2, 1.0)
-RAMP = ((165, 0, 38), (244, 109, 67), (254, 224, 139), (166, 217, 106), (26, 152, 80), (0, 68, 27))
-"""Colours evenly spread over `NDVI_RANGE`: red for bare, green for dense (after ColorBrewer)."""
 EMPTY, INK = (255, 255, 255), (0, 0, 0)
-GREEN, BROWN = (26, 152, 80), (140, 81, 10)
+GREEN, BROWN = (52, 138, 64), (130, 50, 116)
 
 BAR_HEIGHT = 34
 """The colour bar with its labels, pixels."""
@@ -103,10 +102,8 @@ def series_png(series: Mapping[str, tuple[Sequence[date], Sequence[float]]]) -> 
 
 def _picture(preview: NDArray[np.int16], colours: int) -> Image.Image:
     """NDVI with a palette: 0 is missing, 1 to `colours` low to high, the next one is ink."""
-    low, high = NDVI_RANGE
-    share = (preview * SCALE - low) / (high - low)
-    index = 1 + np.clip(share * colours, 0, colours - 1).astype(np.uint8)
-    index[preview == NODATA] = 0
+    classes = ndvi_class(preview)
+    index = np.where(classes, 1 + (classes.astype(int) - 1) * colours // 255, 0).astype(np.uint8)
     image = Image.fromarray(index)
     image.putpalette([*EMPTY, *_ramp(colours).ravel().tolist(), *INK])
     return image
@@ -151,9 +148,9 @@ def _histogram(
 
 def _ramp(colours: int) -> NDArray[np.uint8]:
     """(colours, 3) RGB."""
-    at = np.linspace(0, len(RAMP) - 1, colours)
-    channels = [np.interp(at, range(len(RAMP)), channel) for channel in zip(*RAMP, strict=True)]
-    return np.rint(np.stack(channels, axis=1)).astype(np.uint8)
+    every = ramp.colours(ramp.NDVI)
+    chosen: NDArray[np.uint8] = every[np.linspace(1, 255, colours).round().astype(int)]
+    return chosen
 
 
 def _plain(draw: ImageDraw.ImageDraw) -> ImageDraw.ImageDraw:

@@ -13,12 +13,14 @@ from hydro_pipeline.preview import (
     EMPTY,
     GLANCE_BYTES,
     MAX_BYTES,
-    RAMP,
     glance_webp,
     histograms_png,
     series_png,
     thumbnail_png,
 )
+from hydro_pipeline.ramp import NDVI, colours
+
+LOWEST, HIGHEST = (tuple(colour) for colour in colours(NDVI)[[1, 255]])
 
 
 def opened(png):
@@ -30,21 +32,21 @@ def test_thumbnail_shows_low_high_and_missing_in_their_colours():
     preview[:20, :100], preview[:20, 100:] = -2000, 10_000
     picture = opened(thumbnail_png(preview))
     assert picture.shape == (40 + BAR_HEIGHT, 200, 3)
-    assert tuple(picture[10, 50]) == RAMP[0]
-    assert tuple(picture[10, 150]) == RAMP[-1]
+    assert tuple(picture[10, 50]) == LOWEST
+    assert tuple(picture[10, 150]) == HIGHEST
     assert tuple(picture[30, 100]) == EMPTY
 
 
 def test_colour_bar_runs_from_the_lowest_to_the_highest_colour():
     bar = opened(thumbnail_png(np.zeros((10, 300), np.int16)))[10 + 10]
-    assert tuple(bar[12]) == RAMP[0]
-    assert tuple(bar[300 - 13]) == RAMP[-1]
+    assert tuple(bar[12]) == LOWEST
+    assert tuple(bar[300 - 13]) == HIGHEST
 
 
 def test_narrow_preview_is_centred_over_a_readable_bar():
     picture = opened(thumbnail_png(np.full((300, 20), 10_000, np.int16)))
     assert picture.shape[1] >= 180
-    assert tuple(picture[100, picture.shape[1] // 2]) == RAMP[-1]
+    assert tuple(picture[100, picture.shape[1] // 2]) == HIGHEST
 
 
 @pytest.mark.parametrize("side", [300, 700])
