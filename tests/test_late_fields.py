@@ -1,14 +1,10 @@
 """What a late field costs, counted request by request."""
 
 import datetime as dt
-from collections.abc import Iterator
-from threading import Thread
 
-import boto3
 import dagster as dg
 import pytest
-from moto.server import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import make_server
+from counting_s3 import CountingS3
 
 from hydro_pipeline.area import Area
 from hydro_pipeline.cube import Cube, windows
@@ -21,34 +17,6 @@ from hydro_pipeline.standin import StandIn
 from hydro_pipeline.weights import build_weights
 
 DAYS = 30
-
-
-class CountingS3:
-    """A moto server that remembers what was asked of it."""
-
-    def __init__(self) -> None:
-        self.requests: list[tuple[str, str]] = []
-        moto = DomainDispatcherApplication(create_backend_app)
-
-        def application(environ, start_response):
-            self.requests.append((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
-            return moto(environ, start_response)
-
-        self._server = make_server("127.0.0.1", 0, application, threaded=True)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = Thread(target=self._server.serve_forever)
-
-    def __enter__(self) -> "CountingS3":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    def gets(self, part: str) -> list[str]:
-        return [path for method, path in self.requests if method == "GET" and part in path]
 
 
 @pytest.fixture(scope="module")
@@ -66,23 +34,10 @@ def season(tmp_path_factory) -> Season:
     )
 
 
-@pytest.fixture
-def counting() -> Iterator[CountingS3]:
-    with CountingS3() as server:
-        yield server
-
-
-def test_a_late_field_reads_its_chunks_and_nothing_else(season, counting, tmp_path, monkeypatch):
-    keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
-    boto3.client("s3", endpoint_url=counting.url, region_name="us-east-1", **keys).create_bucket(
-        Bucket="bucket"
-    )
-    with StandIn(season.directory) as earth_search:
+def test_a_late_field_reads_its_chunks_and_nothing_else(season, tmp_path, monkeypatch):
+    with StandIn(season.directory) as earth_search, CountingS3() as counting:
         for name, value in {
-            "HYDRO_ROOT": "s3://bucket/data",
-            "HYDRO_S3_ENDPOINT_URL": counting.url,
-            "HYDRO_S3_ACCESS_KEY_ID": "testing",
-            "HYDRO_S3_SECRET_ACCESS_KEY": "testing",
+            **counting.environment,
             "HYDRO_CATALOG": earth_search.url,
             "DAGSTER_HOME": str(tmp_path),
         }.items():

@@ -1,0 +1,67 @@
+"""A moto S3 server on loopback that remembers what was asked of it, and can fail."""
+
+import logging
+from collections.abc import Callable, Iterable
+from threading import Thread
+from typing import Any
+
+import boto3
+from moto.server import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import make_server
+
+BUCKET = "bucket"
+SLOW_DOWN = b"<Error><Code>SlowDown</Code><Message>Please reduce your rate.</Message></Error>"
+
+
+class CountingS3:
+    """Holds one bucket. `fault` is asked before each request: None, `before` or `after`.
+
+    With `before` the request is not done, with `after` it is done; both are answered with 503.
+    """
+
+    def __init__(self, fault: Callable[[str, str], str | None] = lambda method, path: None) -> None:
+        self.requests: list[tuple[str, str]] = []
+        self.fault = fault
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._server = make_server("127.0.0.1", 0, self._answer, threaded=True)
+        self._thread = Thread(target=self._server.serve_forever)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self.environment = {
+            "HYDRO_ROOT": f"s3://{BUCKET}/data",
+            "HYDRO_S3_ENDPOINT_URL": self.url,
+            "HYDRO_S3_ACCESS_KEY_ID": "testing",
+            "HYDRO_S3_SECRET_ACCESS_KEY": "testing",
+        }
+
+    def __enter__(self) -> "CountingS3":
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)
+        self._thread.start()
+        boto3.client(
+            "s3",
+            endpoint_url=self.url,
+            region_name="us-east-1",
+            aws_access_key_id="testing",
+            aws_secret_access_key="testing",
+        ).create_bucket(Bucket=BUCKET)
+        self.requests.clear()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def gets(self, part: str) -> list[str]:
+        """Paths of the GET requests that hold `part`."""
+        return [path for method, path in self.requests if method == "GET" and part in path]
+
+    def _answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        self.requests.append((method, path))
+        fault = self.fault(method, path)
+        if fault == "after":
+            list(self._moto(environ, lambda *a, **k: None))
+        if fault:
+            start_response("503 Slow Down", [("Content-Type", "application/xml")])
+            return [SLOW_DOWN]
+        return self._moto(environ, start_response)  # type: ignore[no-any-return]
