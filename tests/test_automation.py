@@ -4,9 +4,9 @@ import datetime as dt
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
+import time
 
 import dagster as dg
 import obstore
@@ -21,12 +21,19 @@ from hydro_pipeline.defs.build import build_defs
 from hydro_pipeline.defs.names import (
     AREA_TAG,
     ASKED_BY_TAG,
+    PROCESS_TAG,
     RANGE_END_TAG,
     RANGE_START_TAG,
     key,
     range_tags,
 )
-from hydro_pipeline.defs.runs import FIRST_WAIT, LONGEST_WAIT, end_lost_runs, wait_until
+from hydro_pipeline.defs.runs import (
+    FIRST_WAIT,
+    LONGEST_WAIT,
+    end_lost_runs,
+    process_tags,
+    wait_until,
+)
 from hydro_pipeline.fields import put_fields
 from hydro_pipeline.late_scenes import ranges
 from hydro_pipeline.pipeline import Pipeline
@@ -299,11 +306,16 @@ def test_ranges_of_days():
 def test_run_of_a_killed_command_line_is_ended(instance):
     gone = subprocess.Popen([sys.executable, "-c", "pass"])
     gone.wait()
-    here = socket.gethostname()
-    tags = {"hydro/host": here, "hydro/pid": str(gone.pid)}
+    mine = process_tags()
+    tags = {**mine, PROCESS_TAG: f"{gone.pid} {time.time():.0f}"}
     lost = add_run(instance, dg.DagsterRunStatus.STARTED, **tags)
-    alive = add_run(instance, dg.DagsterRunStatus.STARTED, **tags | {"hydro/pid": str(os.getpid())})
+    alive = add_run(instance, dg.DagsterRunStatus.STARTED, **mine)
+    reused = add_run(
+        instance, dg.DagsterRunStatus.STARTED, **mine | {PROCESS_TAG: f"{os.getpid()} 1000000000"}
+    )
     elsewhere = add_run(instance, dg.DagsterRunStatus.STARTED, **tags | {"hydro/host": "other"})
     end_lost_runs(instance)
-    statuses = [instance.get_run_by_id(r.run_id).status.value for r in (lost, alive, elsewhere)]
-    assert statuses == ["FAILURE", "STARTED", "STARTED"]
+    statuses = [
+        instance.get_run_by_id(r.run_id).status.value for r in (lost, reused, alive, elsewhere)
+    ]
+    assert statuses == ["FAILURE", "FAILURE", "STARTED", "STARTED"]

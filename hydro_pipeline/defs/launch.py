@@ -10,7 +10,7 @@ import dagster as dg
 from hydro_pipeline.defs.assets import Progress
 from hydro_pipeline.defs.build import build_defs
 from hydro_pipeline.defs.names import AREA_TAG, RETRIES_TAG, Name, key, range_tags
-from hydro_pipeline.defs.runs import end_lost_runs, lost_if_killed
+from hydro_pipeline.defs.runs import end_lost_runs, process_tags
 from hydro_pipeline.errors import HydroError, InputError
 from hydro_pipeline.pipeline import Pipeline
 from hydro_pipeline.settings import Settings
@@ -47,7 +47,7 @@ def materialize(
                     **range_tags(first, last),
                     AREA_TAG: area,
                     RETRIES_TAG: "0",
-                    **lost_if_killed(),
+                    **process_tags(),
                 },
                 run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             )

@@ -1,17 +1,17 @@
 """What runs of an area are under way, and how long to wait after failed ones."""
 
-import os
 import socket
 from datetime import UTC, date, datetime, timedelta
 from itertools import takewhile
 
 import dagster as dg
+import psutil
 
 from hydro_pipeline.defs.names import (
     AREA_TAG,
     ASKED_BY_TAG,
     HOST_TAG,
-    PID_TAG,
+    PROCESS_TAG,
     RANGE_START_TAG,
     Name,
     job_assets,
@@ -27,6 +27,8 @@ ACTIVE = [
 ]
 FIRST_WAIT = timedelta(minutes=5)
 LONGEST_WAIT = timedelta(hours=6)
+CLOCK_STEP_S = 60
+"""A process's time of creation moves by less than this while the system's clock is set."""
 
 
 def active_run(instance: dg.DagsterInstance, area: str, name: Name) -> dg.DagsterRun | None:
@@ -56,25 +58,29 @@ def wait_until(
     return until if now < until else None
 
 
-def lost_if_killed() -> dict[str, str]:
-    """Tags by which `end_lost_runs` finds a run of this process after it was killed."""
-    return {HOST_TAG: socket.gethostname(), PID_TAG: str(os.getpid())}
+def process_tags() -> dict[str, str]:
+    """Tags by which `end_lost_runs` sees whether the process of a run is still there."""
+    me = psutil.Process()
+    return {HOST_TAG: socket.gethostname(), PROCESS_TAG: f"{me.pid} {me.create_time():.0f}"}
 
 
 def end_lost_runs(instance: dg.DagsterInstance) -> None:
-    """Fail the runs of command lines on this machine that were killed, and free their pools."""
-    filters = dg.RunsFilter(tags={HOST_TAG: socket.gethostname()}, statuses=ACTIVE)
-    for run in instance.get_runs(filters):
-        if not _is_alive(int(run.tags[PID_TAG])):
+    """Fail the runs whose process on this machine was killed, and free their pools.
+
+    Dagster's own monitoring does so on Kubernetes; for local processes it waits for the maximum
+    run time, and until then the run would hold its area's pools.
+    """
+    running = dg.RunsFilter(tags={HOST_TAG: socket.gethostname()}, statuses=ACTIVE)
+    for run in instance.get_runs(running):
+        if not _is_alive(run.tags.get(PROCESS_TAG, "")):
             instance.report_run_failed(run, "The process of this run was killed.")
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
 
 
-def _is_alive(pid: int) -> bool:
+def _is_alive(process: str) -> bool:
+    pid, created = process.split()
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        started: float = psutil.Process(int(pid)).create_time()
+    except psutil.NoSuchProcess:
         return False
-    except PermissionError:
-        return True
-    return True
+    return abs(started - float(created)) < CLOCK_STEP_S

@@ -10,6 +10,7 @@ import dagster as dg
 
 from hydro_pipeline.defs.metadata import Metadata
 from hydro_pipeline.defs.names import RETRIES_TAG
+from hydro_pipeline.defs.runs import process_tags
 from hydro_pipeline.errors import HydroError
 
 RETRIES = 3
@@ -20,6 +21,7 @@ RETRY_WAIT_S = 15.0
 @contextlib.contextmanager
 def told_to_dagster(context: dg.AssetExecutionContext) -> Iterator[None]:
     """Ask for a retry where one can help; else fail with the error's own sentence."""
+    context.instance.add_run_tags(context.run.run_id, process_tags())
     try:
         yield
     except HydroError as error:
