@@ -1,8 +1,11 @@
 """Fixtures that every test may use, and an environment without the caller's settings."""
 
 import datetime as dt
+import json
 import logging
 import os
+import re
+import shutil
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +19,7 @@ from moto.server import ThreadedMotoServer
 
 from hydro_pipeline.fields import put_fields
 from hydro_pipeline.pipeline import Pipeline
+from hydro_pipeline.report.page import Report, write_report
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.simulate import Season, simulate
 
@@ -144,3 +148,32 @@ def make_season(season: Season, settings: Settings) -> Pipeline:
     for _ in pipeline.update_field_stats("demo", days):
         pass
     return pipeline
+
+
+@dataclass(frozen=True)
+class Reported:
+    """A report page, and what it was made from."""
+
+    pipeline: Pipeline
+    report: Report
+    content: dict[str, Any]
+    """What the page carries for its scripts."""
+
+    @property
+    def page(self) -> Path:
+        """The file."""
+        return Path(self.report.url)
+
+
+@pytest.fixture(scope="session")
+def reported(made: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Reported:
+    """The season's page, with one file of fields that cannot be read, to warn of."""
+    root = tmp_path_factory.mktemp("reported") / "root"
+    shutil.copytree(made.settings.root, root)
+    (root / "inputs/demo/fields/broken <b>.geojson").write_text("{")
+    pipeline = Pipeline(made.settings.model_copy(update={"root": str(root)}))
+    report = write_report(pipeline, "demo")
+    html = Path(report.url).read_text()
+    found = re.search(r'<script type="application/json" id="content">(.*?)</script>', html)
+    assert found is not None
+    return Reported(pipeline, report, json.loads(found[1]))

@@ -20,4 +20,4 @@ def pack(array: NDArray[Any]) -> str:
 
 def text(data: bytes) -> str:
     """Bytes, compressed, as base64."""
-    return base64.b64encode(zlib.compress(data, 9)).decode()
+    return base64.b64encode(zlib.compress(data)).decode()

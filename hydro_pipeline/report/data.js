@@ -10,7 +10,12 @@ const NUMBERS = { int16: Int16Array, uint16: Uint16Array, uint8: Uint8Array };
 const dayName = (day) => new Date(FIRST + day * DAY_MS).toISOString().slice(0, 10);
 const dayOf = (name) => Math.round((Date.parse(name) - FIRST) / DAY_MS);
 const percent = (share) => `${Math.round(share * 100)} %`;
-const bytesOf = (base64) => Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+
+function bytesOf(base64) {
+  const text = atob(base64), bytes = new Uint8Array(text.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
+}
 
 // Numbers packed by rows of `width`: zlib, each the difference to the one before.
 async function unpack(base64, dtype, width) {
@@ -40,15 +45,15 @@ function change(field, day, back) {
   return now === null || then === null ? null : now - then;
 }
 function medianOfFields(day) {
-  const known = [];
+  const means = new Float64Array(fieldCount);
+  let count = 0;
   for (let field = 0; field < fieldCount; field++) {
     const mean = value("mean", field, day);
-    if (mean !== null) known.push(mean);
+    if (mean !== null) means[count++] = mean;
   }
-  known.sort((a, b) => a - b);
-  const half = known.length >> 1;
-  if (!known.length) return null;
-  return known.length % 2 ? known[half] : (known[half - 1] + known[half]) / 2;
+  const known = means.subarray(0, count).sort(), half = count >> 1;
+  if (!count) return null;
+  return count % 2 ? known[half] : (known[half - 1] + known[half]) / 2;
 }
 
 // Composite of a day: per pixel the newest picture up to it that has a value, not older than
