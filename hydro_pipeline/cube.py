@@ -16,7 +16,7 @@ import zarr
 from numpy.typing import NDArray
 
 from hydro_pipeline.composite import Int16
-from hydro_pipeline.cube_layout import MEANING
+from hydro_pipeline.cube_layout import MEANING, repository_config
 from hydro_pipeline.errors import (
     ConflictError,
     CubeMeaningError,
@@ -179,7 +179,7 @@ def open_repository(store: Store, area_name: str) -> icechunk.Repository | None:
     with translated(store.url(key)):
         storage = store.icechunk_storage(key)
         try:
-            return icechunk.Repository.open(storage)
+            return icechunk.Repository.open(storage, config=repository_config())
         except icechunk.RepositoryNotFoundError:
             return None
 

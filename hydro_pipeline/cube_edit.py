@@ -105,7 +105,8 @@ class DayEdit:
         those that are the day before's are stored as a reference to them.
         """
         before = self._before.pop(_corner(window), None)
-        for chunk in self._chunks(window):
+
+        def write(chunk: Window) -> None:
             inner = tuple(
                 slice(c.start - w.start, c.stop - w.start)
                 for c, w in zip(chunk, window, strict=True)
@@ -117,6 +118,8 @@ class DayEdit:
             else:
                 stored = None
             self._put(self._index, chunk, (ndvi[inner], observed_on[inner]), stored)
+
+        _in_threads(write, self._chunks(window))
         with self._lock:
             self._valid += int(np.count_nonzero(ndvi != NODATA))
             self._observed += int(np.count_nonzero(observed_on == self._number))

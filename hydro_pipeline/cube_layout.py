@@ -18,6 +18,9 @@ FORMAT = 1
 MEANING = "hydro_pipeline"
 """Root attribute that holds the meaning."""
 
+CACHE_BYTES = 64 << 20
+MANIFESTS_AT_ONCE = 16
+
 LARGE_PX = 2000
 """Areas up to this many pixels on a side get small chunks."""
 
@@ -65,16 +68,22 @@ def check_meaning(stored: dict[str, Any], wanted: dict[str, Any], url: str) -> N
 
 
 def repository_config() -> icechunk.RepositoryConfig:
-    """Manifests split along time, so that a commit's cost does not grow with the cube's age."""
+    """Manifests split along time, so that a commit's cost does not grow with the cube's age.
+
+    A chunk that days have in common is fetched once by a process, while it is among the last
+    `CACHE_BYTES` fetched.
+    """
     config = icechunk.RepositoryConfig.default()
+    config.caching = icechunk.CachingConfig(num_bytes_chunks=CACHE_BYTES)
     config.manifest = icechunk.ManifestConfig(
+        max_concurrent_manifest_fetches_during_commit=MANIFESTS_AT_ONCE,
         splitting=icechunk.ManifestSplittingConfig.from_dict(
             {
                 icechunk.ManifestSplitCondition.AnyArray(): {
                     icechunk.ManifestSplitDimCondition.DimensionName("time"): 32
                 }
             }
-        )
+        ),
     )
     return config
 

@@ -4,31 +4,32 @@ import datetime as dt
 import itertools
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
 import dask
 import numpy as np
-import pystac
 from dask.delayed import delayed
 from numpy.typing import NDArray
 
 from hydro_pipeline.area import Area
 from hydro_pipeline.composite import NODATA, SCALE, USED, VALID, Block, composite_block
-from hydro_pipeline.cube import Window, day_number, windows
+from hydro_pipeline.cube import Window, day_number
 from hydro_pipeline.cube_edit import DayEdit
 from hydro_pipeline.cube_writer import CubeWriter
 from hydro_pipeline.day_record import day_record, to_bytes, warnings_of
 from hydro_pipeline.errors import SceneError, SceneReadError
-from hydro_pipeline.imagery import Imagery, load
-from hydro_pipeline.selection import Refusal, select
+from hydro_pipeline.imagery import Imagery
+from hydro_pipeline.look_ahead import DayImagery
+from hydro_pipeline.selection import Refusal
 from hydro_pipeline.settings import OffsetCheck, Settings
 from hydro_pipeline.store import Store
 
-BLOCK_PX = 2048
-"""Side of the blocks that a day without imagery is made in; a multiple of the cube's chunks."""
+THREADS = 8
+"""Blocks of imagery in work at once, where they are not in memory yet."""
 PREVIEW_PX = 300
 
 
@@ -110,22 +111,23 @@ def ingest_day(
     settings: Settings,
     writer: CubeWriter,
     day: dt.date,
-    items: Sequence[pystac.Item],
+    reading: "Future[DayImagery]",
     run_id: str,
 ) -> DayReport:
-    """Make `day` from the catalog's `items` of that solar day and commit it.
+    """Make `day` from its imagery and commit it.
 
     Raises `SceneReadError` where pixels cannot be read, and what `CubeWriter.begin` and
     `DayEdit.commit` raise; nothing is stored then.
     """
     seconds: dict[str, float] = {}
     started = time.perf_counter()
-    selection = select(items)
-    imagery = load(selection.scenes, area, settings) if selection.scenes else None
+    found = reading.result()
+    selection, imagery = found.selection, found.imagery
+    seconds["read"] = time.perf_counter() - started
+    started = time.perf_counter()
     edit = writer.begin(day)
-    height, width = area.grid.shape
-    summary = _Summary((height, width), len(selection.scenes), day_number(day))
-    _compute(edit, imagery, (height, width), summary, writer.target.max_age)
+    summary = _Summary(area.grid.shape.yx, len(selection.scenes), day_number(day))
+    _compute(edit, imagery, summary, writer.target.max_age)
     seconds["compute"] = time.perf_counter() - started
     outcome = _outcome(summary.counts)
     record = day_record(
@@ -191,13 +193,7 @@ def failure_key(area_name: str, day: dt.date) -> str:
     return f"scenes/{area_name}/{day}.failed.json"
 
 
-def _compute(
-    edit: DayEdit,
-    imagery: Imagery | None,
-    shape: tuple[int, int],
-    summary: _Summary,
-    max_age: int,
-) -> None:
+def _compute(edit: DayEdit, imagery: Imagery, summary: _Summary, max_age: int) -> None:
     """Make and write the composite block by block, each of the imagery's blocks read once."""
 
     def block(red: _Planes, nir: _Planes, clear: _Planes, window: Window) -> None:
@@ -206,7 +202,7 @@ def _compute(
             np.stack(red) if red else np.empty((0, *size), np.uint16),
             np.stack(nir) if nir else np.empty((0, *size), np.uint16),
             np.stack(clear) if clear else np.empty((0, *size), np.bool_),
-            imagery.offset if imagery else np.empty(0, np.float32),
+            imagery.offset,
             *edit.previous(window),
             day_number(edit.day),
             max_age,
@@ -214,9 +210,10 @@ def _compute(
         edit.write(window, made.ndvi, made.observed_on)
         summary.add(window, made)
 
-    parts = _parts(imagery, shape)
     dask.compute(
-        *(delayed(block)(*pixels, window) for window, pixels in parts), scheduler="threads"
+        *(delayed(block)(*pixels, window) for window, pixels in _parts(imagery)),
+        scheduler="threads",
+        num_workers=THREADS,
     )
 
 
@@ -224,11 +221,8 @@ _Planes = list[NDArray[Any]]
 """One (y, x) array a scene."""
 
 
-def _parts(imagery: Imagery | None, shape: tuple[int, int]) -> Iterator[tuple[Window, list[Any]]]:
+def _parts(imagery: Imagery) -> Iterator[tuple[Window, list[Any]]]:
     """Windows of the grid, with red, nir and clear in each as one lazy (y, x) array a scene."""
-    if imagery is None:
-        yield from ((window, [[], [], []]) for window in windows(shape, BLOCK_PX))
-        return
     bands = [
         [scene.to_delayed() for scene in array]
         for array in (imagery.red, imagery.nir, imagery.clear)

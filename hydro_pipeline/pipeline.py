@@ -20,6 +20,7 @@ from hydro_pipeline.errors import AreaError, MissingDayError, SceneReadError
 from hydro_pipeline.field_stats import StatsReport, StatsUpdate
 from hydro_pipeline.fields import FieldsReading, fields_etag, read_fields
 from hydro_pipeline.ingest import DayReport, clear_failure, ingest_day, note_failure, scenes_key
+from hydro_pipeline.look_ahead import read_ahead
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.stats import (
     Wanted,
@@ -124,11 +125,9 @@ class Pipeline:
         for start in range(0, len(days), SEARCH_DAYS):
             batch = days[start : start + SEARCH_DAYS]
             scenes = self.catalog.scenes(area, batch[0], batch[-1])
-            for day in batch:
+            for day, imagery in read_ahead(scenes.items(), area, self.settings):
                 try:
-                    yield ingest_day(
-                        self.store, area, self.settings, writer, day, scenes[day], run_id
-                    )
+                    yield ingest_day(self.store, area, self.settings, writer, day, imagery, run_id)
                 except SceneReadError as error:
                     note_failure(self.store, name, day, error, run_id)
                     raise
