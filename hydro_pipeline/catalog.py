@@ -1,7 +1,6 @@
 """Scenes of solar days, from a STAC API or a static ItemCollection."""
 
 import datetime as dt
-import json
 import warnings
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -15,7 +14,7 @@ from hydro_pipeline.area import Area, Bbox
 from hydro_pipeline.errors import AreaError, CatalogAnswerError, HydroError
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.stac_io import CatalogIO, Limits
-from hydro_pipeline.stac_item import parse_item, seen_at, touches, updated
+from hydro_pipeline.stac_item import parse_item, seen_at, strict_json, touches, updated
 from hydro_pipeline.store import Store
 
 PAGE_SIZE = 100
@@ -163,7 +162,7 @@ class StaticCatalog(Catalog):
                 raise CatalogAnswerError(f"HYDRO_CATALOG={self.source}: {error}") from None
         data = self._object() if self.source.startswith("s3://") else _read(self.source)
         try:
-            document = json.loads(data)
+            document = strict_json(data)
         except ValueError as error:
             raise CatalogAnswerError(
                 f"HYDRO_CATALOG={self.source}: not readable as JSON: {error}"

@@ -21,11 +21,14 @@ from hydro_pipeline.clear import clear_mask
 from hydro_pipeline.reading import SceneDriver, forget
 from hydro_pipeline.selection import Scene
 from hydro_pipeline.settings import Settings
+from hydro_pipeline.stac_item import bounds
 
 READ_PX = 2048
 """Side of a read, in the file's own pixels: a multiple of every COG block size in use."""
 CHUNK = (1, 2048, 2048)
 """Chunks of the arrays; multiples of the cube's."""
+SLACK = 0.02
+"""How far a scene's footprint may seem to leave its file, degrees: outlines are drawn roughly."""
 NATIVE_M = 10.0
 """Pixel size of red and nir, metres."""
 
@@ -124,7 +127,7 @@ def _read(
             top, left, step = int(down % side), int(right % side), int(side)
     height, width = grid.shape
     reading = odc.stac.load(
-        [_slim_item(scene, band, source)],
+        [_slim_item(scene, band, source, grid)],
         bands=[band],
         geobox=grid.expand((height + top, width + left)).translate_pix(-left, -top),
         chunks={"y": step, "x": step},
@@ -140,7 +143,7 @@ def _read(
 
 
 def _source_grid(scene: Scene, band: str) -> GeoBox | None:
-    """The file's own grid as the item describes it, or None if it does not."""
+    """The file's own grid as the item describes it, or None if it does not, or not credibly."""
     facts = {**scene.item.properties, **scene.item.assets[band].extra_fields}
     code = facts.get("proj:code") or facts.get("proj:epsg")
     try:
@@ -148,9 +151,14 @@ def _source_grid(scene: Scene, band: str) -> GeoBox | None:
         height, width = facts["proj:shape"]
         affine = Affine(*map(float, facts["proj:transform"][:6]))
         source = GeoBox((int(height), int(width)), affine, crs)
-        return source if source.axis_aligned and affine.a > 0 and affine.e < 0 else None
-    except (KeyError, TypeError, ValueError, CRSError):
+        if not (source.axis_aligned and affine.a > 0 and affine.e < 0):
+            return None
+        west, south, east, north = source.geographic_extent.boundingbox.bbox
+    except (KeyError, TypeError, ValueError, OverflowError, CRSError):
         return None
+    w, s, e, n = bounds(scene.item)
+    inside = west - SLACK <= w and south - SLACK <= s and e <= east + SLACK and n <= north + SLACK
+    return source if inside else None
 
 
 def _distance(source: GeoBox, grid: GeoBox) -> tuple[float, float]:
@@ -161,10 +169,13 @@ def _distance(source: GeoBox, grid: GeoBox) -> tuple[float, float]:
     )
 
 
-def _slim_item(scene: Scene, band: str, source: GeoBox | None) -> pystac.Item:
-    """An item with nothing but what odc-stac needs to read one band."""
-    geometry, bbox = scene.item.geometry, scene.item.bbox
-    item = pystac.Item(scene.id, geometry, bbox, scene.datetime, {}, collection="scene")
+def _slim_item(scene: Scene, band: str, source: GeoBox | None, grid: GeoBox) -> pystac.Item:
+    """An item with nothing but what odc-stac needs to read one band.
+
+    Where the file's own grid is not known it is taken to lie over all of `grid`, so it is opened.
+    """
+    everywhere = grid.geographic_extent.json
+    item = pystac.Item(scene.id, everywhere, None, scene.datetime, {}, collection="scene")
     asset = pystac.Asset(getattr(scene, band), media_type=pystac.MediaType.COG, roles=["data"])
     if source is not None:
         item.stac_extensions = ["https://stac-extensions.github.io/projection/v2.0.0/schema.json"]

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import pystac
-from shapely import make_valid, union_all
-from shapely.errors import GEOSException
+from shapely import get_parts, make_valid, union_all
+from shapely.errors import ShapelyError
 from shapely.geometry import box, shape
 from shapely.geometry.base import BaseGeometry
 
@@ -261,10 +261,13 @@ def _same_pass(a: Scene, b: Scene) -> bool:
 def _footprint(item: pystac.Item) -> BaseGeometry | None:
     """Where the item has data, in degrees, or None if it does not say. For ratios of areas only."""
     try:
-        outline = make_valid(shape(item.geometry)) if item.geometry else box(*item.bbox or ())
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError, GEOSException):
+        drawn = shape(item.geometry) if item.geometry else box(*item.bbox or ())
+        if not (max(map(abs, drawn.bounds), default=0) <= 360):
+            return None
+        outline = union_all([part for part in get_parts([make_valid(drawn)]) if part.area > 0])
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError, ShapelyError):
         return None
-    return outline if outline.area > 0 else None
+    return None if outline.is_empty else outline
 
 
 def _text(value: Any) -> str | None:

@@ -14,6 +14,7 @@ from pystac_client.exceptions import APIError
 from pystac_client.stac_api_io import StacApiIO
 
 from hydro_pipeline.errors import CatalogAnswerError, CatalogUnavailableError
+from hydro_pipeline.stac_item import strict_json
 
 RETRY_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 
@@ -162,7 +163,7 @@ class CatalogIO(StacApiIO):
 
     def _parsed(self, text: str, url: str) -> dict[str, Any]:
         try:
-            document = json.loads(text)
+            document = strict_json(text)
         except ValueError:
             if text.lstrip().startswith("{") or not text.strip():
                 raise _TryAgainError("the answer was cut short") from None

@@ -1,17 +1,22 @@
 """STAC items from JSON that nobody has checked: made safe, without links, with absolute hrefs."""
 
 import datetime as dt
-import math
+import json
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import pystac
-from shapely.errors import GEOSException
+from shapely.errors import ShapelyError
 from shapely.geometry import box, shape
 
 from hydro_pipeline.area import Bbox
 from hydro_pipeline.errors import CatalogAnswerError
+
+
+def strict_json(text: str | bytes) -> Any:
+    """Parsed JSON. Raises `ValueError`, also for the NaN and Infinity that Python would accept."""
+    return json.loads(text, parse_constant=_refused)
 
 
 def parse_item(feature: Any, source: str, base: str) -> pystac.Item:
@@ -35,7 +40,7 @@ def parse_item(feature: Any, source: str, base: str) -> pystac.Item:
             assets={k: a for k, v in assets.items() if (a := _asset(v, base)) is not None},
         )
         bounds(item)
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError, GEOSException) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError, ShapelyError) as error:
         raise CatalogAnswerError(
             f"catalog {source}: item {feature.get('id')!r:.100} is no usable STAC item: {error}"
         ) from None
@@ -62,7 +67,7 @@ def bounds(item: pystac.Item) -> Bbox:
         values = [float(v) for v in shape(item.geometry).bounds]
     else:
         raise ValueError("it has neither bbox nor geometry")
-    if not all(map(math.isfinite, values)):
+    if not all(-360 <= value <= 360 for value in values):
         raise ValueError(f"its bounds are {values}")
     west, south, east, north = values
     return west, south, east, north
@@ -73,6 +78,10 @@ def touches(item: pystac.Item, bbox: Bbox) -> bool:
     west, south, east, north = bounds(item)
     spans = [(west, east)] if west <= east else [(west, 180.0), (-180.0, east)]
     return any(box(w, south, e, north).intersects(box(*bbox)) for w, e in spans)
+
+
+def _refused(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def _moment(text: str) -> dt.datetime:
