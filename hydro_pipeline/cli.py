@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hydro_pipeline.cli_export import export, report
+from hydro_pipeline.cli_export import export, report, stac
 from hydro_pipeline.cli_inputs import area_app, fields_app
 from hydro_pipeline.cli_outputs import stats, status
 from hydro_pipeline.cli_record import record
@@ -148,6 +148,7 @@ app.command(
     )
 )(export)
 app.command(epilog=examples("hydro report mol"))(report)
+app.command(epilog=examples("hydro stac mol --from 2026-05-01"))(stac)
 
 
 app.command(

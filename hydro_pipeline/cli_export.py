@@ -1,4 +1,4 @@
-"""`hydro export` and `hydro report`: what is stored, for other programs and for people."""
+"""`hydro export`, `report` and `stac`: what is stored, for other programs and for people."""
 
 import datetime as dt
 from pathlib import Path
@@ -41,3 +41,19 @@ def report(name: Name) -> None:
     say(f"{made.url}: {made.fields} fields, {made.days} days, {made.size / 1e6:.1f} MB")
     if made.warnings:
         say(f"{made.warnings} data warnings, listed at the page's end")
+
+
+def stac(
+    name: Name,
+    first: Annotated[dt.datetime | None, FROM] = None,
+    last: Annotated[dt.datetime | None, TO] = None,
+) -> None:
+    """Publish days as a static STAC catalog with their maps, under stac/ in the root.
+
+    Without --from or --to, from the first or to the last day. Days already there are left alone.
+    """
+    from hydro_pipeline.stac_products import Publication
+
+    pipeline = open_pipeline()
+    days = list(Publication(pipeline, name).publish(first and first.date(), last and last.date()))
+    say(f"{len(days)} days written; {pipeline.store.url(f'stac/{name}/collection.json')}")
