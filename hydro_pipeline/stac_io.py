@@ -139,7 +139,8 @@ class CatalogIO(StacApiIO):
                 yield page
             if link is None or not features:
                 break
-            key = _key(link.get_href() or "", link.extra_fields.get("method"), link.to_dict())
+            extra = link.extra_fields
+            key = _key(link.get_href() or "", extra.get("method"), extra.get("body"))
             if key in seen or not new or number >= self.limits.pages:
                 raise CatalogAnswerError(
                     f"catalog {url}: paging does not end: page {number + 1} is one that was there"
