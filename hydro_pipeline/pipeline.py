@@ -125,7 +125,8 @@ class Pipeline:
         for start in range(0, len(days), SEARCH_DAYS):
             batch = days[start : start + SEARCH_DAYS]
             scenes = self.catalog.scenes(area, batch[0], batch[-1])
-            for day, imagery in read_ahead(scenes.items(), area, self.settings):
+            wanted = [(day, scenes[day]) for day in batch]
+            for day, imagery in read_ahead(wanted, area, self.settings):
                 try:
                     yield ingest_day(self.store, area, self.settings, writer, day, imagery, run_id)
                 except SceneReadError as error:

@@ -269,6 +269,13 @@ def test_a_missing_day_is_refused_and_nothing_is_written(season, tmp_path):
     assert stored(pipeline) == before
 
 
+def test_only_the_days_asked_for_are_made(season, tmp_path):
+    pipeline = set_up(season, tmp_path)
+    days = days_of(season)
+    run(pipeline, days)
+    assert [r.day for r in pipeline.ingest_days("farm", [days[7], days[2]])] == [days[2], days[7]]
+
+
 def test_a_start_date_says_where_a_cube_begins(season, tmp_path):
     pipeline = set_up(season, tmp_path, start_date=season.first_day)
     before = stored(pipeline)
