@@ -12,6 +12,7 @@ import icechunk
 import numpy as np
 import zarr
 from numpy.typing import NDArray
+from zarr.core.sync import sync
 
 from hydro_pipeline.composite import NODATA, Int16, carry_block
 from hydro_pipeline.cube import (
@@ -139,7 +140,7 @@ class DayEdit:
                 revision += 1
             dailies_changed = self._set_daily(revision, scene_count)
             if changed or dailies_changed:
-                bytes_written = asyncio.run(self._encoded_bytes())
+                bytes_written = sync(self._encoded_bytes())
                 days = [str(d) for d in refreshed]
                 with self.target.store.lock(self.target.key):
                     self._session.commit(
@@ -283,9 +284,8 @@ class DayEdit:
     async def _encoded_bytes(self) -> int:
         async def size(name: str, index: int, chunk: Window) -> int:
             key = f"{name}/c/" + "/".join(map(str, (index, *self._position(chunk))))
-            if not await self._session.store.exists(key):
-                return 0
-            return await self._session.store.getsize(key)
+            store = self._session.store
+            return await store.getsize(key) if await store.exists(key) else 0
 
         return sum(await asyncio.gather(*(size(*w) for w in self._written)))
 
