@@ -2,7 +2,9 @@
 
 import base64
 import datetime as dt
+import os
 import re
+import signal
 from contextlib import closing
 
 import dagster as dg
@@ -208,6 +210,23 @@ def test_launch_hands_over_each_report_and_raises_the_error_itself(season, pipel
     assert [type(r).__name__ for r in seen] == ["DayReport"] * 3 + ["StatsReport"] * 3
     with pytest.raises(MissingDayError, match="hydro run farm"):
         materialize("farm", day(season, 7), day(season, 8), settings=pipeline.settings)
+
+
+def test_launch_stops_on_ctrl_c_and_keeps_what_is_done(season, pipeline, tmp_path, monkeypatch):
+    def interrupt(report):
+        if report.day == day(season, 1):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    with pytest.raises(KeyboardInterrupt):
+        materialize("farm", day(season, 0), day(season, 5), "all", interrupt, pipeline.settings)
+    assert pipeline.cube("farm").last_day == day(season, 1)
+    with dg.DagsterInstance.get() as instance:
+        [run] = instance.get_runs()
+        assert run.status is dg.DagsterRunStatus.FAILURE
+        made = instance.fetch_materializations(COMPOSITE, limit=9).records
+        assert [r.partition_key for r in made] == [str(day(season, n)) for n in (1, 0)]
+    materialize("farm", day(season, 2), day(season, 3), settings=pipeline.settings)
 
 
 @pytest.mark.parametrize("days", [("2014-01-01", "2024-04-01"), ("2024-04-02", "2999-01-01")])

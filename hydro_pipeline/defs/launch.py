@@ -28,7 +28,7 @@ def materialize(
 
     The run is recorded in the instance of `DAGSTER_HOME` where that is set, else nowhere.
     `on_report` gets the report of each day, right after it is done. Raises the `HydroError` that
-    stopped the run; what was committed before it stays.
+    stopped the run, and `KeyboardInterrupt` on Ctrl-C; what was committed before it stays.
     """
     pipeline = Pipeline(settings or Settings.load())
     pipeline.area(area)
@@ -55,6 +55,8 @@ def materialize(
         if isinstance(failure.__cause__, HydroError):
             raise failure.__cause__ from None
         raise
+    except dg.DagsterExecutionInterruptedError:
+        raise KeyboardInterrupt from None
 
 
 def _instance() -> dg.DagsterInstance:
