@@ -16,6 +16,7 @@ from hydro_pipeline.defs.launch import materialize
 from hydro_pipeline.defs.names import AREA_TAG, RETRIES_TAG, key, range_tags
 from hydro_pipeline.errors import (
     AreaError,
+    HydroError,
     InputError,
     MissingDayError,
     SceneReadError,
@@ -210,6 +211,12 @@ def test_launch_hands_over_each_report_and_raises_the_error_itself(season, pipel
     assert [type(r).__name__ for r in seen] == ["DayReport"] * 3 + ["StatsReport"] * 3
     with pytest.raises(MissingDayError, match="hydro run farm"):
         materialize("farm", day(season, 7), day(season, 8), settings=pipeline.settings)
+
+
+def test_launch_tells_of_a_check_that_blocks(season, pipeline, monkeypatch):
+    monkeypatch.setattr("hydro_pipeline.quality.unlawful", lambda *_: ["wrong"])
+    with pytest.raises(HydroError, match="carried_forward"):
+        materialize("farm", day(season, 0), day(season, 0), settings=pipeline.settings)
 
 
 def test_launch_stops_on_ctrl_c_and_keeps_what_is_done(season, pipeline, tmp_path, monkeypatch):

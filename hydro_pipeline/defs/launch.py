@@ -55,6 +55,9 @@ def materialize(
         if isinstance(failure.__cause__, HydroError):
             raise failure.__cause__ from None
         raise
+    except dg.DagsterError as error:
+        said = " ".join(str(error).split())
+        raise HydroError(f"{area}: Dagster stopped the run of {first} to {last}: {said}") from error
     except dg.DagsterExecutionInterruptedError:
         raise KeyboardInterrupt from None
 
