@@ -26,10 +26,10 @@ demo: venv ## Simulate a season, run it, catch up two late fields, explain what 
 	@$(BIN)/hydro demo
 
 test: venv ## Run the tests (ARGS="tests/test_area.py -k utm" for some of them)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile $(ARGS)
 
 test-slow: venv ## Run the heavy tests
-	@$(BIN)/python -m pytest -m slow $(ARGS)
+	@$(BIN)/python -m pytest -m slow --timeout=1800 $(ARGS)
 
 lint: venv ## Check style, types and the import rules
 	@$(BIN)/ruff check .
