@@ -14,7 +14,7 @@ venv: .venv/installed ## Make .venv with exactly the packages of requirements.lo
 	@python=$$(for p in python3.12 python3 python; do \
 	  $$p -c 'import sys; sys.exit(sys.version_info[:2] != (3, 12))' 2>/dev/null && echo $$p && break; \
 	done) || { echo "Python 3.12 is needed: no python3.12, python3 or python here is it." >&2; exit 1; }; \
-	$(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 12))' 2>/dev/null \
+	$(BIN)/python -c 'import pip, sys; sys.exit(sys.version_info[:2] != (3, 12))' 2>/dev/null \
 	  || { rm -rf .venv && $$python -m venv .venv; }
 	@echo "Installing the packages of requirements.lock into .venv; the first time takes minutes."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
