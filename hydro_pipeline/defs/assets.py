@@ -17,8 +17,11 @@ Progress = Callable[[DayReport | StatsReport], None]
 """Called with the report of each day, right after the day is done."""
 
 
-def area_assets(area: str, partitions: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition]:
+def area_assets(
+    area: str, partitions: dg.DailyPartitionsDefinition, on_s3: bool
+) -> list[dg.AssetsDefinition]:
     """`[area, "ndvi_composite"]`, `[area, "field_stats"]` and the observed `[area, "fields"]`."""
+    tags, where = {"area": area}, {"s3"} if on_s3 else set()
     day_before = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)
 
     @dg.asset(
@@ -28,7 +31,8 @@ def area_assets(area: str, partitions: dg.DailyPartitionsDefinition) -> list[dg.
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool=f"{area}_cube",
         group_name=area,
-        kinds={"zarr", "icechunk"},
+        tags=tags,
+        kinds={"zarr", "icechunk"} | where,
         description=(
             "Daily NDVI without gaps: what was seen clear on the day, else the day before's value. "
             "A day is made only after the day before it."
@@ -60,7 +64,8 @@ def area_assets(area: str, partitions: dg.DailyPartitionsDefinition) -> list[dg.
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool=f"{area}_field_stats",
         group_name=area,
-        kinds={"parquet"},
+        tags=tags,
+        kinds={"parquet"} | where,
         description=(
             "One row of NDVI statistics per planted field and day. A run computes exactly what is "
             "missing or out of date in its days, from the stored cube."
@@ -85,7 +90,8 @@ def area_assets(area: str, partitions: dg.DailyPartitionsDefinition) -> list[dg.
             dg.AssetSpec(
                 key(area, "fields"),
                 group_name=area,
-                kinds={"geojson", "parquet"},
+                tags=tags,
+                kinds={"geojson", "parquet"} | where,
                 description=(
                     "Field polygons with planting dates: any number of GeoJSON or GeoParquet files "
                     f"in inputs/{area}/fields/, dropped in at any time."

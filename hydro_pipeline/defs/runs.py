@@ -72,9 +72,16 @@ def end_lost_runs(instance: dg.DagsterInstance) -> None:
     """
     running = dg.RunsFilter(tags={HOST_TAG: socket.gethostname()}, statuses=ACTIVE)
     for run in instance.get_runs(running):
-        if not _is_alive(run.tags.get(PROCESS_TAG, "")):
+        process = run.tags.get(PROCESS_TAG, "")
+        if not _is_inherited(instance, run, process) and not _is_alive(process):
             instance.report_run_failed(run, "The process of this run was killed.")
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+
+
+def _is_inherited(instance: dg.DagsterInstance, run: dg.DagsterRun, process: str) -> bool:
+    """Whether a retry has only its parent's tags yet, because its own process has not begun."""
+    parent = instance.get_run_by_id(run.parent_run_id) if run.parent_run_id else None
+    return parent is not None and parent.tags.get(PROCESS_TAG) == process
 
 
 def _is_alive(process: str) -> bool:
