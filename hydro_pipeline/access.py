@@ -17,6 +17,7 @@ import xarray as xr
 
 from hydro_pipeline.composite import NODATA, SCALE
 from hydro_pipeline.cube import BRANCH, cube_key, open_repository, translated
+from hydro_pipeline.cube_layout import MEANING
 from hydro_pipeline.day_record import from_bytes
 from hydro_pipeline.errors import MissingDayError
 from hydro_pipeline.ingest import scenes_key
@@ -43,12 +44,12 @@ def open_cube(root: str | None, area: str, *, snapshot: str | None = None) -> xr
     names = {"ndvi": stored.ndvi.attrs["long_name"], "age": "days since the value was observed"}
     dataset = xr.Dataset(
         {
-            name: array.transpose("time", "y", "x").assign_attrs(
-                long_name=names[name], units=units, grid_mapping="spatial_ref"
-            )
+            name: array.transpose("time", "y", "x")
+            .drop_attrs()
+            .assign_attrs(long_name=names[name], units=units, grid_mapping="spatial_ref")
             for name, (array, units) in described.items()
         },
-        attrs=stored.attrs,
+        attrs={name: said for name, said in stored.attrs.items() if name != MEANING},
     )
     return dataset.assign_coords({name: stored[name] for name in stored if name not in PIXELS})
 

@@ -9,6 +9,7 @@ import odc.geo.xr  # noqa: F401
 import pandas as pd
 import polars as pl
 import pytest
+import xarray as xr
 from conftest import make_bucket, make_season
 
 import hydro_pipeline
@@ -44,7 +45,25 @@ def test_the_cube_is_lazy_float32_with_nan_and_crs(root, made):
     np.testing.assert_allclose(day.ndvi, expected, atol=1e-7)
     age = np.where(ndvi == -32768, np.nan, (DAY - dt.date(1970, 1, 1)).days - observed_on * 1.0)
     np.testing.assert_array_equal(day.age, age)
+    assert set(day.ndvi.attrs) == set(day.age.attrs) == {"long_name", "units", "grid_mapping"}
     assert day.observed_fraction.item() == pytest.approx(np.mean(age == 0))
+
+
+def test_a_field_is_clipped_out_of_the_cube(made):
+    cube = hydro_pipeline.open_cube(made.settings.root, "demo")
+    stats = made.stats("demo", DAY, DAY).to_pylist()
+    for row, field in zip(stats, made.fields("demo").fields, strict=True):
+        inside = cube.rio.clip([field.geometry], crs=4326).sel(time=str(DAY)).compute()
+        assert inside.ndvi.mean().item() == pytest.approx(row["ndvi_mean"], abs=0.02)
+        assert inside.age.mean().item() == pytest.approx(row["age_mean_days"], abs=0.3)
+
+
+def test_what_is_opened_can_be_written(made, tmp_path):
+    cube = hydro_pipeline.open_cube(made.settings.root, "demo").isel(time=[0, 5])
+    cube.to_netcdf(tmp_path / "cube.nc", engine="h5netcdf")
+    with xr.open_dataset(tmp_path / "cube.nc", decode_coords="all", decode_timedelta=False) as back:
+        np.testing.assert_array_equal(back.ndvi, cube.ndvi)
+        assert back.rio.crs == cube.rio.crs
 
 
 def test_the_history_leads_back_to_every_state(root):

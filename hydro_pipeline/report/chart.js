@@ -33,6 +33,7 @@ function marks(u) {
     ctx.stroke();
     if (label) {
       ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
+      ctx.textAlign = "left";
       ctx.fillText(label, x + 4 * devicePixelRatio, bbox.top + 11 * devicePixelRatio);
     }
     ctx.restore();
