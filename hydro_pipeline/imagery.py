@@ -6,6 +6,7 @@ Each scene is read alone and nothing is mixed here: which scene gives a pixel is
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import dask.array as da
 import numpy as np
@@ -15,8 +16,9 @@ from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.crs import CRS, CRSError
 from odc.geo.geobox import GeoBox
+from pyproj import Transformer
 
-from hydro_pipeline.area import SNAP_M, Area
+from hydro_pipeline.area import SNAP_M, Area, Bbox
 from hydro_pipeline.clear import clear_mask
 from hydro_pipeline.reading import SceneDriver, forget
 from hydro_pipeline.selection import Scene
@@ -87,7 +89,7 @@ def _clear(scene: Scene, grid: GeoBox, settings: Settings) -> da.Array:
     nest = round(SNAP_M / pixel)
     margin = math.ceil(buffer_px / nest) * nest
     padded = grid.pad(margin)
-    scl = _nearest(scene, "scl", padded, settings)
+    scl = _nearest(scene, "scl", padded, settings).rechunk(CHUNK[1:])
     mask = da.map_overlap(
         clear_mask, scl, depth=buffer_px, boundary=0, dtype=bool, meta=np.zeros((0, 0), bool),
         clear_classes=settings.clear_classes, buffer_px=buffer_px,
@@ -118,6 +120,8 @@ def _read(
     the driver leaves out what is not on the grid.
     """
     source = _source_grid(scene, band)
+    if source is not None and not _meet(_bounds_in(source, grid.crs), grid.boundingbox.bbox):
+        return da.zeros(grid.shape.yx, dtype=dtype, chunks=CHUNK[1:])
     top = left = 0
     step = READ_PX
     if source is not None and source.crs == grid.crs:
@@ -153,12 +157,29 @@ def _source_grid(scene: Scene, band: str) -> GeoBox | None:
         source = GeoBox((int(height), int(width)), affine, crs)
         if not (source.axis_aligned and affine.a > 0 and affine.e < 0):
             return None
-        west, south, east, north = source.geographic_extent.boundingbox.bbox
+        west, south, east, north = _bounds_in(source, "EPSG:4326")
     except (KeyError, TypeError, ValueError, OverflowError, CRSError):
         return None
     w, s, e, n = bounds(scene.item)
     inside = west - SLACK <= w and south - SLACK <= s and e <= east + SLACK and n <= north + SLACK
     return source if inside else None
+
+
+def _bounds_in(source: GeoBox, crs: CRS | str) -> Bbox:
+    """Bounds of a grid in another CRS."""
+    to_crs = _transformer(str(source.crs), str(crs))
+    west, south, east, north = to_crs.transform_bounds(*source.boundingbox.bbox)
+    return west, south, east, north
+
+
+@cache
+def _transformer(source: str, target: str) -> Transformer:
+    return Transformer.from_crs(source, target, always_xy=True)
+
+
+def _meet(one: Bbox, other: Bbox) -> bool:
+    """Whether two boxes have an area in common."""
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
 def _distance(source: GeoBox, grid: GeoBox) -> tuple[float, float]:
@@ -174,7 +195,7 @@ def _slim_item(scene: Scene, band: str, source: GeoBox | None, grid: GeoBox) -> 
 
     Where the file's own grid is not known it is taken to lie over all of `grid`, so it is opened.
     """
-    everywhere = grid.geographic_extent.json
+    everywhere = grid.geographic_extent.json if source is None else None
     item = pystac.Item(scene.id, everywhere, None, scene.datetime, {}, collection="scene")
     asset = pystac.Asset(getattr(scene, band), media_type=pystac.MediaType.COG, roles=["data"])
     if source is not None:

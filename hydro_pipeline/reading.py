@@ -8,6 +8,7 @@ the private bucket are not used here.
 import logging
 import random
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import Any
 from odc.geo.geobox import GeoBox
 from odc.loader import RasterLoadParams, RasterSource, RioDriver, RioReader
 from rasterio import Env, cache
-from rasterio.errors import RasterioIOError
+from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 from rasterio.session import AWSSession
 
 from hydro_pipeline.errors import SceneReadError
@@ -24,9 +25,12 @@ from hydro_pipeline.settings import Settings
 
 # It says what is raised anyway.
 logging.getLogger("odc.loader._rio").setLevel(logging.CRITICAL)
+# Warping silences this for a moment, but not safely where threads do so at once.
+warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
 
-GDAL_OPTIONS = {
+GDAL_OPTIONS: dict[str, str | int] = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+    "GDAL_CACHEMAX": 64 << 20,
     "GDAL_NUM_THREADS": "ALL_CPUS",
     "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
     "GDAL_HTTP_NETRC": "NO",
