@@ -319,3 +319,21 @@ def test_run_of_a_killed_command_line_is_ended(instance):
         instance.get_run_by_id(r.run_id).status.value for r in (lost, reused, alive, elsewhere)
     ]
     assert statuses == ["FAILURE", "FAILURE", "STARTED", "STARTED"]
+
+
+def test_retry_of_a_killed_run_is_left_to_begin(instance):
+    gone = subprocess.Popen([sys.executable, "-c", "pass"])
+    gone.wait()
+    tags = process_tags() | {PROCESS_TAG: f"{gone.pid} {time.time():.0f}"}
+    killed = add_run(instance, dg.DagsterRunStatus.FAILURE, **tags)
+    retry = instance.add_run(
+        dg.DagsterRun(
+            job_name=killed.job_name,
+            status=dg.DagsterRunStatus.STARTING,
+            tags=killed.tags,
+            parent_run_id=killed.run_id,
+            root_run_id=killed.run_id,
+        )
+    )
+    end_lost_runs(instance)
+    assert instance.get_run_by_id(retry.run_id).status is dg.DagsterRunStatus.STARTING
