@@ -1,5 +1,6 @@
 # One image for the webserver, the daemon, the code server and the runs, so that they cannot drift
-# apart. It runs as uid 10001 with a read-only root; only /tmp is written to.
+# apart. It runs as uid 10001 with a read-only root; only /tmp is written to. There is no directory for
+# DAGSTER_HOME: where the chart mounts no dagster.yaml, Dagster must not try to make a database.
 ARG BASE_IMAGE=python:3.12-slim-bookworm
 
 FROM ${BASE_IMAGE} AS build
@@ -18,8 +19,8 @@ RUN uv pip install --quiet --constraints requirements.lock -r pyproject.toml
 RUN uv pip uninstall --quiet pyogrio \
  && cd /opt/venv/lib/python3.12/site-packages \
  && find . -type d \( -name tests -o -name include \) -prune -exec rm -rf {} + \
- && find . -type f \( -name '*.map' -o -name '*.mp4' -o -name '*.c' -o -name '*.h' -o -name '*.px[di]' -o -name '*.pyx' \) -delete \
- && rm -rf kubernetes/aio pyarrow/*flight* pyarrow/*_s3* \
+ && find . -type f \( -name '*.map' -o -name '*.mp4' -o -name '*.c' -o -name '*.h' -o -name '*.px[di]' -o -name '*.py[ix]' \) -delete \
+ && rm -rf kubernetes/aio pyarrow/*flight* pyarrow/*_s3* pyarrow/libarrow*.so pyarrow/libarrow*.so.*.*.* \
  && find botocore/data boto3/data -mindepth 1 -maxdepth 1 -type d ! -name s3 ! -name 'ss*' ! -name sts -exec rm -rf {} + \
  && find . -type f -name '*.so*' -exec strip --strip-unneeded {} +
 COPY README.md ./
@@ -40,8 +41,7 @@ LABEL org.opencontainers.image.title="hydro_pipeline" \
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends libexpat1 \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* \
- && useradd --uid 10001 --user-group --home-dir /tmp --no-create-home hydro \
- && install --directory --owner 10001 --group 10001 /opt/dagster/dagster_home
+ && useradd --uid 10001 --user-group --home-dir /tmp --no-create-home hydro
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /opt/numba /opt/numba
 COPY --from=build /app /app

@@ -57,3 +57,31 @@ clean: ## Remove .venv and caches; data stays
 	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 .PHONY: help venv demo test test-slow lint format pictures ui clean
+
+# Kubernetes; see "Deploy" in the README.
+TAG ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+CLUSTER ?= hydro
+NAMESPACE ?= hydro
+UI_PORT ?= 3001
+
+image: ## Build the image in the minikube cluster, or push it: REGISTRY=example.org/team/
+ifdef REGISTRY
+	docker build --tag $(REGISTRY)hydro-pipeline:$(TAG) .
+	docker push $(REGISTRY)hydro-pipeline:$(TAG)
+else
+	minikube --profile $(CLUSTER) image build --tag hydro-pipeline:$(TAG) .
+endif
+
+up: ## Make the cluster and everything in it (ARGS="-auto-approve" asks nothing)
+	terraform -chdir=terraform init -input=false
+	terraform -chdir=terraform apply $(ARGS)
+
+down: ## Destroy the cluster and everything in it, data too
+	terraform -chdir=terraform destroy $(ARGS)
+
+ui-k8s: ## Bring the Dagster UI of a cluster to this machine (CONTEXT, NAMESPACE, UI_PORT)
+	@echo "The Dagster UI is on http://127.0.0.1:$(UI_PORT) until you press Ctrl-C."
+	@kubectl --context $(or $(CONTEXT),$(CLUSTER)) --namespace $(NAMESPACE) \
+	  port-forward service/dagster-webserver $(UI_PORT):3000
+
+.PHONY: image up down ui-k8s

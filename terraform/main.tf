@@ -36,7 +36,7 @@ module "platform" {
   areas        = var.areas
   start_date   = var.start_date
   catalog_url  = var.catalog_url
-  settings     = var.settings
+  settings     = merge({ HYDRO_UI_URL = "http://127.0.0.1:${var.ui_port}" }, var.settings)
   minio_image  = var.minio_image
   values_files = ["values-minikube.yaml"]
 

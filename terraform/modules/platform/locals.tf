@@ -59,8 +59,8 @@ locals {
 
   base         = yamldecode(file("${local.k8s}/values.yaml"))
   pull_secrets = [for name in var.image_pull_secrets : { name = name }]
-  # Pods take their environment at their start: a changed setting starts them anew.
-  annotations = { "hydro-pipeline/settings" = sha1(jsonencode(local.settings)) }
+  # Pods read settings and areas at their start: a change starts them anew.
+  annotations = { "hydro-pipeline/settings" = sha1(jsonencode([local.settings, keys(local.areas)])) }
 
   dagster_values = {
     imagePullSecrets = local.pull_secrets
