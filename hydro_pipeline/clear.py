@@ -38,7 +38,7 @@ def _clear_mask(
         return clear
     # Distance along the row to the nearest spoiling pixel, capped just beyond the radius.
     far = radius + 1
-    along = np.full((height, width), far, np.int32)
+    along = np.full((height, width), far, np.int16)
     for y in range(height):
         run = far
         for x in range(width):

@@ -1,0 +1,46 @@
+"""`python -m benchmarks [CASE ...]`: measure, print one table, write it as JSON."""
+
+import argparse
+import datetime as dt
+import importlib
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmarks.bench import Bench
+from benchmarks.servers import Wire
+from benchmarks.table import machine, save, show
+
+CASES = ("zonal", "season", "daily", "large", "growth", "areas")
+
+
+def main() -> None:
+    """Run the cases asked for."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}")
+    parser.add_argument("--folder", type=Path, default=Path("hydro-data/benchmarks"))
+    parser.add_argument("--repeat", type=int, default=3, help="runs of each; medians are shown")
+    parser.add_argument("--latency", type=float, default=0.02, help="seconds for each request")
+    parser.add_argument("--bandwidth", type=float, default=50e6, help="bytes/s; 0: no limit")
+    parser.add_argument("--json", type=Path, help="default: results.json in the folder")
+    asked = parser.parse_args()
+    unknown = sorted(set(asked.cases) - set(CASES))
+    if unknown:
+        parser.error(f"no case {', '.join(unknown)}; there are {', '.join(CASES)}")
+    console = Console(width=140)
+    wire = Wire(asked.latency, asked.bandwidth or None)
+    bench = Bench(asked.folder.resolve(), wire, asked.repeat, console)
+    bench.folder.mkdir(parents=True, exist_ok=True)
+    title = f"{machine()}; wire: {wire}; medians of {asked.repeat}"
+    rows = []
+    for name in asked.cases or CASES:
+        for row in importlib.import_module(f"benchmarks.case_{name}").run(bench):
+            rows.append(row)
+    show(rows, title, console)
+    path = asked.json or bench.folder / "results.json"
+    save(rows, path, machine=title, at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"))
+    console.print(f"written to {path}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,23 @@
+"""What every case is given."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmarks.servers import Wire
+
+
+@dataclass(frozen=True)
+class Bench:
+    """How to measure."""
+
+    folder: Path
+    """Seasons are kept here; roots are made here and removed."""
+    wire: Wire
+    repeat: int
+    console: Console
+
+    def say(self, text: str) -> None:
+        """One line of progress."""
+        self.console.print(f"[dim]{text}")

@@ -1,0 +1,54 @@
+"""One more day on a cube of a year, and what a day without a scene writes."""
+
+import datetime as dt
+from collections.abc import Iterator
+
+from benchmarks import ours
+from benchmarks.bench import Bench
+from benchmarks.measure import measure
+from benchmarks.seasons import FIRST_DAY, prepare, season
+from benchmarks.servers import Bucket, EarthSearch
+from benchmarks.table import Row, costs
+
+STORED = 365
+
+
+def run(bench: Bench) -> Iterator[Row]:
+    """Cases (b) and (e): the same imagery as the first day and as day 366."""
+    same = {"days": 1, "size_km": 20.0, "n_fields": 500, "n_late": 0}
+    early = season(bench.folder, "first-day", **same)
+    day = FIRST_DAY + dt.timedelta(STORED)
+    late = season(bench.folder, "day-366", **(same | {"first_day": day}))
+    with (
+        EarthSearch(early.directory, bench.wire) as first_year,
+        EarthSearch(late.directory, bench.wire) as second_year,
+        Bucket(bench.wire) as bucket,
+    ):
+        before = bucket.settings(catalog=first_year.url)
+        after = bucket.settings(catalog=second_year.url)
+
+        def fresh() -> None:
+            bucket.clear()
+            prepare(before, early)
+
+        first = measure(ours.run_days, before, [FIRST_DAY], repeat=bench.repeat, prepare=fresh)
+        bench.say(f"daily: first day {first.seconds} s, {first.value['stages']}")
+        ours.run_days(before, [FIRST_DAY + dt.timedelta(n) for n in range(1, STORED)])
+        bucket.keep()
+        written = []
+
+        def again() -> None:
+            bucket.restore()
+            bucket.reset()
+
+        grown = measure(ours.run_days, after, [day], repeat=bench.repeat, prepare=again)
+        written.append(bucket.counts()["bytes_in"])
+        bench.say(f"daily: day {STORED + 1} {grown.seconds} s, {grown.value['stages']}")
+        again()
+        empty = measure(ours.composite, before, [day])
+        written.append(bucket.counts()["bytes_in"])
+        bench.say(f"daily: empty day {empty.seconds} s, {empty.value['stages']}")
+    yield costs("daily", f"one day with {STORED} stored", grown.median, first.median,
+                "the first day", "<= 1.2")  # fmt: skip
+    yield costs("empty", "bytes written by a day without a scene", written[1] / 1e3,
+                written[0] / 1e3, "a day with two scenes", "<= 0.01", "kB")  # fmt: skip
