@@ -43,6 +43,7 @@ format: venv ## Mend what the style check can mend by itself
 
 pictures: venv ## Draw the pictures of the README from the data of the demo
 	@$(BIN)/python notebooks/pictures.py
+	@$(BIN)/python notebooks/report_picture.py
 
 ui: venv ## Open the Dagster UI on http://127.0.0.1:3000 (on the demo, until there is an own area)
 	@mkdir -p $(DAGSTER_HOME)
