@@ -18,7 +18,7 @@ from hydro_pipeline import cli
 from hydro_pipeline.composite import NODATA
 from hydro_pipeline.cube import day_number
 from hydro_pipeline.defs.build import build_defs
-from hydro_pipeline.defs.names import key
+from hydro_pipeline.defs.names import AREA_TAG, key
 from hydro_pipeline.errors import MissingDayError
 from hydro_pipeline.pipeline import Pipeline
 from hydro_pipeline.ramp import ndvi_class
@@ -126,7 +126,7 @@ def test_the_page_is_one_file_that_needs_nothing(reported):
     assert "<b>" not in html
 
 
-def test_the_command_and_the_asset(pipeline, monkeypatch, capsys):
+def test_the_command(pipeline, monkeypatch, capsys):
     monkeypatch.setenv("HYDRO_ROOT", pipeline.settings.root)
     monkeypatch.setattr(sys, "argv", ["hydro", "report", "demo"])
     with pytest.raises(SystemExit) as stop:
@@ -135,8 +135,19 @@ def test_the_command_and_the_asset(pipeline, monkeypatch, capsys):
     assert not stop.value.code
     assert "reports/demo/index.html: 6 fields, 10 days" in out
     assert "1 data warnings" in out
+
+
+def test_the_asset_and_its_sensor(pipeline):
+    defs = build_defs(pipeline, ["demo"])
     with dg.DagsterInstance.ephemeral() as instance:
-        job = build_defs(pipeline, ["demo"]).resolve_job_def("demo_report")
-        assert job.execute_in_process(instance=instance).success
+        done = defs.resolve_job_def("demo_report").execute_in_process(instance=instance)
         event = instance.get_latest_materialization_event(key("demo", "report"))
+        context = dg.build_run_status_sensor_context(
+            sensor_name="demo_report",
+            dagster_instance=instance,
+            dagster_run=done.dagster_run,
+            dagster_event=done.all_events[-1],
+        )
+        asked = defs.resolve_sensor_def("demo_report")(context)
     assert event.asset_materialization.metadata["fields"].value == 6
+    assert (asked.run_key, asked.tags) == (done.run_id, {AREA_TAG: "demo"})

@@ -33,8 +33,9 @@ def opened(browser, reported):
         assert made.requests == []
 
 
-def test_it_shows_the_last_day_and_the_first_field(opened, reported):
+def test_it_shows_the_last_day_and_the_first_field(opened, reported, tmp_path):
     page = opened.page
+    assert len(page.screenshot(path=tmp_path / "desktop.png")) > 20_000
     assert page.title() == "NDVI of demo"
     assert "6 fields · 10 days, 2024-04-01 to 2024-04-10" in page.inner_text("#summary")
     assert "not satellite data" in page.inner_text("#notice")
@@ -119,7 +120,7 @@ def test_everything_works_from_the_keyboard(opened):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_fits_a_phone_in_light_and_dark(browser, reported, scheme):
+def test_it_fits_a_phone_in_light_and_dark(browser, reported, scheme, tmp_path):
     with visit(browser, reported.page.as_uri(), color_scheme=scheme, **PHONE) as made:
         page = made.page
         assert page.evaluate("document.documentElement.scrollWidth") == 390
@@ -130,6 +131,7 @@ def test_it_fits_a_phone_in_light_and_dark(browser, reported, scheme):
         assert page.inner_text("#fieldname") == "Field F02"
         back = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert (back == "rgb(18, 23, 20)") == (scheme == "dark")
+        assert len(page.screenshot(path=tmp_path / f"{scheme}.png", full_page=True)) > 20_000
         assert (made.complaints, made.requests) == ([], [])
 
 
