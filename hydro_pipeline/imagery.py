@@ -25,9 +25,9 @@ from hydro_pipeline.selection import Scene
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.stac_item import bounds
 
-READ_PX = 2048
+READ_PX = 1024
 """Side of a read, in the file's own pixels: a multiple of every COG block size in use."""
-CHUNK = (1, 2048, 2048)
+CHUNK = (1, 1024, 1024)
 """Chunks of the arrays; multiples of the cube's."""
 SLACK = 0.02
 """How far a scene's footprint may seem to leave its file, degrees: outlines are drawn roughly."""

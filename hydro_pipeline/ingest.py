@@ -28,8 +28,10 @@ from hydro_pipeline.selection import Refusal
 from hydro_pipeline.settings import OffsetCheck, Settings
 from hydro_pipeline.store import Store
 
+BLOCKS = 8
+"""Blocks of the grid in work at once; what is in memory at a time does not grow with the area."""
 THREADS = 8
-"""Blocks of imagery in work at once, where they are not in memory yet."""
+"""Reads at once: they mostly wait for answers."""
 PREVIEW_PX = 300
 
 
@@ -194,7 +196,7 @@ def failure_key(area_name: str, day: dt.date) -> str:
 
 
 def _compute(edit: DayEdit, imagery: Imagery, summary: _Summary, max_age: int) -> None:
-    """Make and write the composite block by block, each of the imagery's blocks read once."""
+    """Make and write the composite, `BLOCKS` blocks of the grid at a time."""
 
     def block(red: _Planes, nir: _Planes, clear: _Planes, window: Window) -> None:
         size = tuple(s.stop - s.start for s in window)
@@ -210,11 +212,12 @@ def _compute(edit: DayEdit, imagery: Imagery, summary: _Summary, max_age: int) -
         edit.write(window, made.ndvi, made.observed_on)
         summary.add(window, made)
 
-    dask.compute(
-        *(delayed(block)(*pixels, window) for window, pixels in _parts(imagery)),
-        scheduler="threads",
-        num_workers=THREADS,
-    )
+    for parts in itertools.batched(_parts(imagery), BLOCKS):
+        dask.compute(
+            *(delayed(block)(*pixels, window) for window, pixels in parts),
+            scheduler="threads",
+            num_workers=THREADS,
+        )
 
 
 _Planes = list[NDArray[Any]]
