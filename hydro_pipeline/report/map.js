@@ -47,7 +47,7 @@ function fieldText(field, day) {
     : `NDVI ${mean.toFixed(2)}, ${percent(value("observed", field, day))} observed, ${ageText(age)}`);
   return node;
 }
-const ageText = (age) => age === null ? "" : age < 0.05 ? "of this day" : `${age.toFixed(age < 10 ? 1 : 0)} days old`;
+const ageText = (age) => age === null ? "" : age < 0.05 ? "all from this day" : `${age.toFixed(age < 10 ? 1 : 0)} days old`;
 
 // A pixel's value at the pointer, where no field is.
 const hover = L.tooltip({ sticky: true, direction: "top", className: "pixel" });
