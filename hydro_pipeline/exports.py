@@ -20,7 +20,7 @@ from hydro_pipeline.cog import NO_AGE, age_cog, ndvi_cog, visual_cog
 from hydro_pipeline.composite import NODATA
 from hydro_pipeline.cube import Cube, Window, day_number
 from hydro_pipeline.cube_layout import MEANING
-from hydro_pipeline.errors import FieldsError, InputError, MissingDayError
+from hydro_pipeline.errors import FieldsError, InputError
 from hydro_pipeline.fieldfile import LONLAT, reprojected
 from hydro_pipeline.fields import Field
 from hydro_pipeline.pipeline import Pipeline
@@ -78,7 +78,7 @@ class Export:
         return [to]
 
     def _cogs(self, to: Path) -> list[Path]:
-        area, cube = self.pipeline.area(self.area), self._cube()
+        area, cube = self.pipeline.area(self.area), self.pipeline.made_cube(self.area)
         window = self._window(area)
         to.mkdir(exist_ok=True)
         written = []
@@ -116,7 +116,7 @@ class Export:
         """
         stored = packed(self.pipeline.store, self.area)
         rows, cols = self._window(self.pipeline.area(self.area))
-        cube = self._cube()
+        cube = self.pipeline.made_cube(self.area)
         days = self._days(cube)
         picked = stored.sel(time=slice(str(days[0]), str(days[-1]))).isel(y=rows, x=cols)
         for variable in picked.variables.values():
@@ -141,15 +141,6 @@ class Export:
         frame = rows.to_pandas(date_as_object=False)
         geometry = [outlines.get(field_id) for field_id in frame["field_id"]]
         return gpd.GeoDataFrame(frame, geometry=geometry, crs="EPSG:4326")
-
-    def _cube(self) -> Cube:
-        cube = self.pipeline.cube(self.area)
-        if cube is None:
-            raise MissingDayError(
-                f"{self.area}: the cube is empty; run its days first: "
-                f"hydro run {self.area} --from DATE --to DATE"
-            )
-        return cube
 
     def _days(self, cube: Cube) -> Sequence[dt.date]:
         first, last = self.first or cube.first_day, self.last or cube.last_day

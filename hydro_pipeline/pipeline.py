@@ -103,6 +103,16 @@ class Pipeline:
         """The area's cube as of now, or None if no day was committed."""
         return Cube.open(self.store, name)
 
+    def made_cube(self, name: str) -> Cube:
+        """The area's cube. Raises `MissingDayError` if no day was committed."""
+        cube = self.cube(name)
+        if cube is None:
+            raise MissingDayError(
+                f"{name}: the cube is empty; run its days first: "
+                f"hydro run {name} --from DATE --to DATE"
+            )
+        return cube
+
     def ingest_days(
         self, name: str, days: Sequence[dt.date], *, run_id: str = "", resume: bool = False
     ) -> Iterator[DayReport]:

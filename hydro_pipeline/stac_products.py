@@ -16,7 +16,6 @@ from shapely.geometry import mapping
 from hydro_pipeline.composite import NODATA, SCALE
 from hydro_pipeline.cube import Cube, number_day
 from hydro_pipeline.day_record import from_bytes
-from hydro_pipeline.errors import MissingDayError
 from hydro_pipeline.exports import day_cogs
 from hydro_pipeline.ingest import scenes_key
 from hydro_pipeline.pipeline import Pipeline
@@ -48,13 +47,7 @@ class Publication:
     @cached_property
     def cube(self) -> Cube:
         """The area's cube. Raises `MissingDayError` if it has no day."""
-        cube = self.pipeline.cube(self.name)
-        if cube is None:
-            raise MissingDayError(
-                f"{self.name}: the cube is empty; run its days first: "
-                f"hydro run {self.name} --from DATE --to DATE"
-            )
-        return cube
+        return self.pipeline.made_cube(self.name)
 
     def publish(self, first: dt.date | None, last: dt.date | None) -> Iterator[dt.date]:
         """Write item and maps of each day of a range (None: no bound); yields the days written.

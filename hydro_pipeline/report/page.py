@@ -13,7 +13,6 @@ import shapely
 
 from hydro_pipeline import ramp
 from hydro_pipeline.area import Area
-from hydro_pipeline.errors import MissingDayError
 from hydro_pipeline.fieldfile import LONLAT, reprojected
 from hydro_pipeline.fields import Field
 from hydro_pipeline.pipeline import Pipeline
@@ -50,12 +49,7 @@ def write_report(pipeline: Pipeline, name: str) -> Report:
 
     Raises `MissingDayError` if the area has no day yet.
     """
-    cube = pipeline.cube(name)
-    if cube is None:
-        raise MissingDayError(
-            f"{name}: the cube is empty, so there is nothing to report; run its days first: "
-            f"hydro run {name} --from DATE --to DATE"
-        )
+    cube = pipeline.made_cube(name)
     status = pipeline.status(name, cube.last_day)
     fields = status.fields.fields
     records = facts.read_records(pipeline.store, cube)
