@@ -32,10 +32,10 @@ class Sample:
 class _Part:
     window: Window
     """One chunk of the grid."""
-    position: NDArray[np.int64]
+    position: NDArray[np.int32]
     """Where its pixels stand in the sample."""
-    row: NDArray[np.int64]
-    col: NDArray[np.int64]
+    row: NDArray[np.uint16]
+    col: NDArray[np.uint16]
     """Its pixels, counted from the chunk's corner."""
 
 
@@ -69,8 +69,8 @@ class Sampler:
 def _parts(cube: Cube, weights: Weights) -> list[_Part]:
     side, (height, width) = cube.chunk, cube.shape
     per_row = -(-width // side)
-    chunk = (weights.row // side).astype(np.int64) * per_row + weights.col // side
-    order = np.argsort(chunk, kind="stable")
+    chunk = weights.row // side * per_row + weights.col // side
+    order = np.argsort(chunk, kind="stable").astype(np.int32)
     chunks, starts = np.unique(chunk[order], return_index=True)
     parts = []
     for index, start, end in zip(chunks, starts, [*starts[1:], len(order)], strict=False):
@@ -80,8 +80,8 @@ def _parts(cube: Cube, weights: Weights) -> list[_Part]:
             _Part(
                 (slice(top, min(top + side, height)), slice(left, min(left + side, width))),
                 position,
-                weights.row[position].astype(np.int64) - top,
-                weights.col[position].astype(np.int64) - left,
+                (weights.row[position] - top).astype(np.uint16),
+                (weights.col[position] - left).astype(np.uint16),
             )
         )
     return parts
