@@ -170,6 +170,13 @@ def test_daily_does_not_wait_for_other_runs(pipeline, instance, made, other):
     assert asked(tick_daily(pipeline, instance)) == [("2024-04-06", "2024-04-06")]
 
 
+def test_daily_waits_for_the_retry_of_a_killed_run(pipeline, instance, made):
+    run = add_run(instance, dg.DagsterRunStatus.FAILURE, **{"dagster/will_retry": "true"})
+    assert "is making days" in tick_daily(pipeline, instance).skip_message
+    instance.add_run_tags(run.run_id, {"dagster/auto_retry_run_id": "another"})
+    assert asked(tick_daily(pipeline, instance))
+
+
 def fail(instance, first, asked_by="farm_daily"):
     tags = {**range_tags(first, first), ASKED_BY_TAG: asked_by}
     run = add_run(instance, dg.DagsterRunStatus.STARTED, **tags)

@@ -17,14 +17,14 @@ import numpy as np
 import pytest
 
 from hydro_pipeline.area import Area
-from hydro_pipeline.defs.names import AREA_TAG, RANGE_START_TAG, key
+from hydro_pipeline.defs.names import AREA_TAG, PROCESS_TAG, RANGE_START_TAG, key
 from hydro_pipeline.fields import put_fields
 from hydro_pipeline.late_scenes import changed_days
 from hydro_pipeline.pipeline import Pipeline
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.simulate import simulate
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 DAYS = 30
 FIRST = dt.datetime.now(dt.UTC).date() - dt.timedelta(DAYS + 10)
@@ -97,13 +97,13 @@ class World:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
-    def wait(self, condition, what, seconds=300):
+    def wait(self, condition, what, seconds=900, pause=2.0):
         deadline = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > deadline:
                 log = (self.folder / "daemon.log").read_text().splitlines()[-40:]
                 pytest.fail("\n".join([f"{what}: not within {seconds} s", *log]))
-            time.sleep(2)
+            time.sleep(pause)
 
     def reached(self, n):
         cube = self.pipeline.cube("farm")
@@ -142,6 +142,14 @@ def content(pipeline):
     pixels = np.array([cube.read(d, whole) for d in cube.days])
     table = pipeline.stats("farm").drop_columns(["computed_at", "cube_revision"])
     return cube.days, pixels, table
+
+
+def kill_run(instance):
+    """Kill the process of the composite run under way; returns its id."""
+    running = dg.RunsFilter(job_name="farm_days", statuses=[dg.DagsterRunStatus.STARTED])
+    [run] = instance.get_runs(running)
+    os.kill(int(run.tags[PROCESS_TAG].split()[0]), signal.SIGKILL)
+    return run.run_id
 
 
 def failures(instance, area, since):
@@ -183,7 +191,16 @@ def test_month_with_everything_that_happens_ends_like_one_without(season, tmp_pa
         assert world.pipeline.cube("farm").last_day == day(broken_day - 1)
         red.write_bytes(scene)
         world.run_until(broken_day + 1)
+        world.today.write_text(str(day(DAYS - 1)))
+        world.wait(lambda: world.reached(broken_day + 4), "the first days of a range", pause=0.1)
+        killed = kill_run(instance)
         world.run_until(DAYS - 1)
+        retried = dg.RunsFilter(
+            tags={"dagster/root_run_id": killed}, statuses=[dg.DagsterRunStatus.SUCCESS]
+        )
+        world.wait(lambda: len(instance.get_runs(retried)) == 1, "the retry of the killed run")
+        revisions = world.pipeline.cube("farm").revisions
+        assert {revisions[day(n)] for n in range(broken_day + 2, DAYS)} == {1}
 
         undisturbed = Pipeline(
             Settings.load(root=str(tmp_path / "calm"), catalog=str(world.catalog))

@@ -27,17 +27,31 @@ ACTIVE = [
 ]
 FIRST_WAIT = timedelta(minutes=5)
 LONGEST_WAIT = timedelta(hours=6)
+RETRY_QUEUED_WITHIN = timedelta(minutes=5)
 CLOCK_STEP_S = 60
 """A process's time of creation moves by less than this while the system's clock is set."""
 
 
 def active_run(instance: dg.DagsterInstance, area: str, name: Name) -> dg.DagsterRun | None:
-    """A queued or running run that makes the area's asset, whoever asked for it; or None."""
+    """A queued or running run that makes the area's asset, whoever asked for it; or None.
+
+    A run that failed a moment ago, and whose retry Dagster has yet to queue, is one too.
+    """
     end_lost_runs(instance)
-    for run in instance.get_runs(dg.RunsFilter(statuses=ACTIVE)):
+    active = instance.get_runs(dg.RunsFilter(statuses=ACTIVE))
+    for run in [*active, *_to_be_retried(instance)]:
         if key(area, name) in (run.asset_selection or job_assets(run.job_name)):
             return run
     return None
+
+
+def _to_be_retried(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
+    failed = dg.RunsFilter(
+        statuses=[dg.DagsterRunStatus.FAILURE],
+        tags={"dagster/will_retry": "true"},
+        updated_after=datetime.now(UTC) - RETRY_QUEUED_WITHIN,
+    )
+    return [r for r in instance.get_runs(failed) if "dagster/auto_retry_run_id" not in r.tags]
 
 
 def wait_until(
