@@ -48,10 +48,6 @@ pictures: venv ## Draw the pictures of the README from the data of the demo
 	@$(BIN)/python notebooks/pictures.py
 	@$(BIN)/python notebooks/report_picture.py
 
-bench: venv ## Measure against naive scripts and the wire (ARGS="zonal season" for some cases)
-	@$(BIN)/python -m benchmarks $(ARGS)
-	@$(BIN)/python notebooks/report_picture.py
-
 ui: venv ## Open the Dagster UI on http://127.0.0.1:3000 (on the demo, until there is an own area)
 	@mkdir -p $(DAGSTER_HOME)
 	@[ -e $(DAGSTER_HOME)/dagster.yaml ] || cp hydro_pipeline/defs/dagster.yaml $(DAGSTER_HOME)
@@ -64,7 +60,7 @@ ui: venv ## Open the Dagster UI on http://127.0.0.1:3000 (on the demo, until the
 clean: ## Remove .venv and caches; data stays
 	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
-.PHONY: help venv demo test test-slow bench lint format pictures bench ui clean
+.PHONY: help venv demo test test-slow bench lint format pictures ui clean
 
 # Kubernetes; see "Deploy" in the README.
 TAG ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
