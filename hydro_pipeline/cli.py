@@ -132,6 +132,25 @@ def catch_up(name: Name) -> None:
         say(f"area {name}: all statistics are up to date")
 
 
+@app.command(epilog=examples("hydro maintain mol", "hydro maintain mol --keep-days 30"))
+def maintain(
+    name: Name,
+    keep_days: Annotated[
+        int, typer.Option(min=1, help="Days for which every past state stays.")
+    ] = 90,
+) -> None:
+    """Forget past states of a cube, and delete what only they referred to; its days stay."""
+    from hydro_pipeline.maintain import maintain
+
+    pipeline = open_pipeline()
+    pipeline.area(name)
+    done = maintain(pipeline.store, name, dt.datetime.now(dt.UTC), keep_days)
+    say(
+        f"area {name}: {done.expired} past states forgotten, {done.deleted} objects deleted, "
+        f"{done.freed / 1e6:.1f} MB freed"
+    )
+
+
 app.command(
     epilog=examples(
         "hydro stats mol --field F04",

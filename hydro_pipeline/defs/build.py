@@ -14,6 +14,7 @@ from hydro_pipeline.defs.names import AREA_TAG, days_job, field_stats_job, key
 from hydro_pipeline.defs.report import area_report
 from hydro_pipeline.defs.schedules import daily
 from hydro_pipeline.defs.sensors import late_fields, late_scenes
+from hydro_pipeline.defs.upkeep import weekly_upkeep
 from hydro_pipeline.errors import HydroError
 from hydro_pipeline.field_stats import StatsReport
 from hydro_pipeline.ingest import DayReport
@@ -63,7 +64,7 @@ def _area_defs(pipeline: Pipeline, area: str) -> dg.Definitions:
             assets=dg.with_source_code_references(assets),
             asset_checks=area_checks(area),
             jobs=jobs,
-            schedules=[daily(area)],
+            schedules=[daily(area), weekly_upkeep(area)],
             sensors=[late_fields(area), late_scenes(area)],
         ),
         area_report(area, jobs),
