@@ -46,6 +46,7 @@ COPY --from=build /opt/venv /opt/venv
 COPY --from=build /opt/numba /opt/numba
 COPY --from=build /app /app
 ENV PATH=/opt/venv/bin:$PATH \
+    DAGSTER_DISABLE_TELEMETRY=yes \
     HOME=/tmp \
     MPLCONFIGDIR=/tmp/matplotlib \
     NUMBA_CACHE_DIR=/tmp/numba \
