@@ -50,14 +50,15 @@ def composite_block(
     """The composite of solar day `day` (days since 1970-01-01) over one block.
 
     `red`, `nir` are (scene, y, x) digital numbers, 0 = nodata; `clear` True = clear; `offset` is
-    (scene,) reflectance added to DN / 10000. The first scene in order that is clear gives a pixel
-    both its bands. NDVI = (nir - red) / (nir + red) (Rouse et al. 1974); undefined, hence not
-    observed, where the sum is not positive; clipped to [-1, 1], which only negative reflectance
-    can leave. A carried value older than `max_age` days becomes nodata.
+    (scene,) reflectance added to DN / 10000, taken to the nearest whole DN. The first scene in
+    order that is clear gives a pixel both its bands. NDVI = (nir - red) / (nir + red) (Rouse et
+    al. 1974); undefined, hence not observed, where the sum is not positive; clipped to [-1, 1],
+    which only negative reflectance can leave. A carried value older than `max_age` days becomes
+    nodata.
     """
     return Block(
         *_composite(
-            red, nir, clear, offset.astype(np.float64) * 10_000,
+            red, nir, clear, np.rint(offset.astype(np.float64) * 10_000),
             previous_ndvi, previous_observed_on, day, max_age,
         )
     )  # fmt: skip

@@ -12,7 +12,6 @@ from hydro_pipeline.selection import Refusal, Scene, Selection, contradiction, o
 from hydro_pipeline.settings import OffsetCheck
 
 VERSION = 1
-OUTCOMES = ("observed", "all cloud", "no scene")
 
 
 def day_record(
