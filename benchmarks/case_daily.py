@@ -33,7 +33,9 @@ def run(bench: Bench) -> Iterator[Row]:
 
         first = measure(ours.run_days, before, [FIRST_DAY], repeat=bench.repeat, prepare=fresh)
         bench.say(f"daily: first day {first.seconds} s, {first.value['stages']}")
+        bucket.latency(0.0)
         ours.run_days(before, [FIRST_DAY + dt.timedelta(n) for n in range(1, STORED)])
+        bucket.latency(bench.wire.latency_s)
         bucket.keep()
         written = []
 
