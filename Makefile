@@ -86,6 +86,6 @@ down: ## Destroy the cluster and everything in it, data too
 ui-k8s: ## Bring the Dagster UI of a cluster to this machine (CONTEXT, NAMESPACE, UI_PORT)
 	@echo "The Dagster UI is on http://127.0.0.1:$(UI_PORT) until you press Ctrl-C."
 	@kubectl --context $(or $(CONTEXT),$(CLUSTER)) --namespace $(NAMESPACE) \
-	  port-forward service/dagster-webserver $(UI_PORT):3000
+	  port-forward service/dagster-ui $(UI_PORT):3000
 
 .PHONY: image up down ui-k8s

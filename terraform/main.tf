@@ -5,7 +5,7 @@ locals {
     ["Dockerfile", "README.md", "pyproject.toml", "requirements.lock"],
   ))
   digest = sha1(join("", [for file in local.sources : filesha1("${local.repository}/${file}")]))
-  image  = var.image != null ? var.image : "hydro-pipeline:${substr(local.digest, 0, 12)}"
+  image  = var.image != null ? var.image : "hydro-pipeline:src-${substr(local.digest, 0, 12)}"
   # Any free port of Kubernetes' range; the node forwards `ui_port` to it.
   node_port = 30300
 }

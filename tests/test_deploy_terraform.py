@@ -227,6 +227,8 @@ def test_platform_with_minio(platform: Path) -> None:
     assert images == [wanted] * 3
     assert merged["concurrency"]["runs"]["maxConcurrentRuns"] == 7
     assert merged["serviceAccount"]["create"] is False
+    job = merged["extraManifests"][2]["spec"]["template"]["spec"]["containers"][0]
+    assert job["image"] == "example.org:5000/hydro:1.2.3"
     manifests = [yaml.safe_load(t) for t in got["manifests"]["minio"]]
     original = [
         yaml.safe_load((K8S / "minio" / f"{n}.yaml").read_text())
@@ -236,13 +238,13 @@ def test_platform_with_minio(platform: Path) -> None:
     pod["template"]["spec"]["containers"][0]["image"] = "example.org/s3:1"
     pod["volumeClaimTemplates"][0]["spec"]["resources"]["requests"]["storage"] = "5Gi"
     assert manifests == original
-    job = yaml.safe_load(got["seed_job"])
-    kubernetes_validate.validate(job, KUBERNETES, strict=True)
-    assert job["spec"]["template"]["spec"]["serviceAccountName"] == "hydro"
+    seed = yaml.safe_load(got["seed_job"])
+    kubernetes_validate.validate(seed, KUBERNETES, strict=True)
+    assert seed["spec"]["template"]["spec"]["serviceAccountName"] == "hydro"
     assert (
-        job["spec"]["template"]["spec"]["containers"][0]["image"] == "example.org:5000/hydro:1.2.3"
+        seed["spec"]["template"]["spec"]["containers"][0]["image"] == "example.org:5000/hydro:1.2.3"
     )
-    assert job["metadata"]["annotations"]["helm.sh/hook"] == "post-install,post-upgrade"
+    assert seed["metadata"]["annotations"]["helm.sh/hook"] == "post-install,post-upgrade"
 
 
 def test_platform_with_a_bucket_of_aws(platform: Path) -> None:

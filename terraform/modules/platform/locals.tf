@@ -87,6 +87,10 @@ locals {
     }
     postgresql = { image = local.postgres }
     busybox    = { image = local.busybox }
+    extraManifests = [
+      for manifest in local.base.extraManifests :
+      jsondecode(replace(jsonencode(manifest), "/{{[^}]*repository }}:{{[^}]*tag }}/", var.image))
+    ]
   }
   size_values = merge(
     var.max_concurrent_runs == null ? {} : {

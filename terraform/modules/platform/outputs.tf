@@ -5,7 +5,7 @@ output "namespace" {
 
 output "ui_service" {
   description = "Service of the Dagster UI and its port, for port-forwarding or an ingress."
-  value       = "dagster-webserver:${local.base.dagsterWebserver.service.port}"
+  value       = "dagster-ui:${local.base.dagsterWebserver.service.port}"
 
   depends_on = [helm_release.dagster]
 }
