@@ -8,7 +8,8 @@ import numpy as np
 import pystac
 from numpy.typing import NDArray
 
-from hydro_pipeline.selection import Refusal, Scene, Selection, contradiction, offset_finding
+from hydro_pipeline.offset import offset_finding
+from hydro_pipeline.selection import Refusal, Scene, Selection, contradiction
 from hydro_pipeline.settings import OffsetCheck
 
 VERSION = 1

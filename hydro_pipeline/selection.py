@@ -16,21 +16,19 @@ from shapely.errors import ShapelyError
 from shapely.geometry import box, shape
 from shapely.geometry.base import BaseGeometry
 
+from hydro_pipeline.offset import (
+    UnusableError,
+    baseline_number,
+    decide_offset,
+    read_baseline,
+    text_of,
+)
+
 BAND_ASSETS = ("red", "nir", "scl")
 ONE_PASS = dt.timedelta(minutes=10)
 """A satellite sees a tile again one orbit (100 minutes) later at the earliest."""
 SAME_FOOTPRINT = 0.9
 """Share of a footprint that another must cover to be the same but for edges drawn anew."""
-OFFSET = -0.1
-"""Reflectance added to DN / 10000 from baseline 04.00 on (ESA, S2-PDGS-TAS-DI-PSD, 14.9)."""
-OFFSET_BASELINE = (4, 0)
-OFFSET_SINCE = dt.datetime(2022, 1, 25, tzinfo=dt.UTC)
-"""Everything sensed from here on has baseline 04.00 or later."""
-COLLECTION_1 = "sentinel-2-c1-l2a"
-
-ENOUGH_PIXELS = 500
-MANY, HARDLY_ANY = 0.1, 0.001
-"""Shares of a scene's clear pixels."""
 
 
 @dataclass(frozen=True)
@@ -76,10 +74,6 @@ class Selection:
     """By id."""
 
 
-class _UnusableError(Exception):
-    """Says why an item cannot be used."""
-
-
 def select(items: Iterable[pystac.Item]) -> Selection:
     """Decide on all items of one solar day.
 
@@ -92,7 +86,7 @@ def select(items: Iterable[pystac.Item]) -> Selection:
     for item in items:
         try:
             scenes.append(_scene(item))
-        except _UnusableError as error:
+        except UnusableError as error:
             refused.append(Refusal(item.id, str(error), item))
     kept: list[Scene] = []
     for scene in sorted(scenes, key=_newness, reverse=True):
@@ -105,21 +99,6 @@ def select(items: Iterable[pystac.Item]) -> Selection:
         tuple(sorted(kept, key=lambda s: (s.datetime, s.id))),
         tuple(sorted(refused, key=lambda r: (r.id, r.reason))),
     )
-
-
-def offset_finding(clear: int, dark: int, dim: int) -> str:
-    """What a scene's pixels say of its DN: `corrected`, `uncorrected` or `unknown`.
-
-    `clear` is its clear pixels, `dark` those of them with a red DN below 1000, `dim` those from
-    1000 to 1499. Vegetation, water and shadow have a red reflectance below 0.05. With the +1000 of
-    baseline 04.00 still in they are all dim, and dark would be a negative reflectance; without it
-    they are dark. Where nothing is that dark, as in a desert, there is no telling.
-    """
-    if clear < ENOUGH_PIXELS:
-        return "unknown"
-    if dark >= MANY * clear:
-        return "corrected"
-    return "uncorrected" if dark <= HARDLY_ANY * clear and dim >= MANY * clear else "unknown"
 
 
 def contradiction(scene: Scene, finding: str) -> str | None:
@@ -139,20 +118,20 @@ def contradiction(scene: Scene, finding: str) -> str | None:
 def _scene(item: pystac.Item) -> Scene:
     properties = item.properties
     if item.datetime is None:
-        raise _UnusableError("it has no datetime")
+        raise UnusableError("it has no datetime")
     hrefs = {name: _href(item, name) for name in BAND_ASSETS}
     flag = properties.get("earthsearch:boa_offset_applied")
     if flag is not None and not isinstance(flag, bool):
-        raise _UnusableError(f"earthsearch:boa_offset_applied is {flag!r}, not true or false")
-    baseline = _baseline(item)
-    offset, decision = _offset(item, baseline, flag)
+        raise UnusableError(f"earthsearch:boa_offset_applied is {flag!r}, not true or false")
+    baseline = read_baseline(item)
+    offset, decision = decide_offset(item, baseline, flag)
     return Scene(
         id=item.id,
         datetime=item.datetime,
-        platform=_text(properties.get("platform")) or item.id.split("_")[0],
+        platform=text_of(properties.get("platform")) or f"sentinel-{item.id[1:3].lower()}",
         baseline=baseline,
-        created=_text(properties.get("created")),
-        updated=_text(properties.get("updated")),
+        created=text_of(properties.get("created")),
+        updated=text_of(properties.get("updated")),
         boa_offset_applied=flag,
         offset=offset,
         decision=decision,
@@ -165,47 +144,14 @@ def _href(item: pystac.Item, name: str) -> str:
     asset = item.assets.get(name)
     if asset is None:
         have = ", ".join(sorted(item.assets)) or "none"
-        raise _UnusableError(f"it has no asset {name!r}; its assets: {have[:200]}")
+        raise UnusableError(f"it has no asset {name!r}; its assets: {have[:200]}")
     return asset.href
 
 
-def _baseline(item: pystac.Item) -> str | None:
-    """The processing baseline; from the product's name if the property is not there."""
-    value = item.properties.get("s2:processing_baseline")
-    if value is None:
-        product = _text(item.properties.get("s2:product_uri")) or ""
-        found = re.search(r"_N(\d\d)(\d\d)_", product)
-        return f"{found[1]}.{found[2]}" if found else None
-    if not isinstance(value, str) or not re.fullmatch(r"\d{1,2}\.\d{1,2}", value):
-        raise _UnusableError(f"s2:processing_baseline is {value!r}, not like '05.09'")
-    return value
-
-
-def _number(baseline: str | None) -> tuple[int, ...]:
-    return tuple(int(part) for part in baseline.split(".")) if baseline else (-1,)
-
-
-def _offset(item: pystac.Item, baseline: str | None, flag: bool | None) -> tuple[float, str]:
-    if item.collection_id == COLLECTION_1:
-        return OFFSET, f"{COLLECTION_1} always carries +1000 DN"
-    if baseline is not None and _number(baseline) < OFFSET_BASELINE:
-        return 0.0, f"baseline {baseline} is before 04.00: no offset exists"
-    if flag is True:
-        return 0.0, "boa_offset_applied is true: the DN are corrected"
-    if baseline is None and item.datetime is not None and item.datetime < OFFSET_SINCE:
-        raise _UnusableError(
-            "neither its baseline nor boa_offset_applied true is given: "
-            "whether its DN carry +1000 cannot be known"
-        )
-    if flag is False:
-        return OFFSET, "boa_offset_applied is false: the DN carry +1000"
-    return OFFSET, "boa_offset_applied is missing: DN taken as ESA delivers them, with +1000"
-
-
 def _newness(scene: Scene) -> tuple[Any, ...]:
-    sequence = _text(scene.item.properties.get("s2:sequence")) or ""
+    sequence = text_of(scene.item.properties.get("s2:sequence")) or ""
     return (
-        _number(scene.baseline),
+        baseline_number(scene.baseline),
         scene.updated or scene.created or "",
         int(sequence) if sequence.isdecimal() else -1,
         scene.id,
@@ -239,12 +185,12 @@ class _Pass(NamedTuple):
 
 def _pass(item: pystac.Item) -> _Pass:
     properties = item.properties
-    grid = _text(properties.get("grid:code"))
+    grid = text_of(properties.get("grid:code"))
     found = re.search(r"_T?(\d{1,2}[A-Z]{3})_", item.id)
     tile = (
         grid.removeprefix("MGRS-").lstrip("0") if grid else found[1].lstrip("0") if found else None
     )
-    datatake = _text(properties.get("s2:datatake_id"))
+    datatake = text_of(properties.get("s2:datatake_id"))
     return _Pass(tile, re.sub(r"_N\d\d\.\d\d$", "", datatake) if datatake else None)
 
 
@@ -268,7 +214,3 @@ def _footprint(item: pystac.Item) -> BaseGeometry | None:
     except (ValueError, TypeError, KeyError, AttributeError, IndexError, ShapelyError):
         return None
     return None if outline.is_empty else outline
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None

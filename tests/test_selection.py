@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hydro_pipeline.errors import CatalogAnswerError
-from hydro_pipeline.selection import contradiction, offset_finding, select
+from hydro_pipeline.offset import offset_finding
+from hydro_pipeline.selection import contradiction, select
 from hydro_pipeline.stac_item import parse_item
 
 DATA = Path(__file__).parent / "data"
@@ -132,6 +133,9 @@ def test_the_next_orbit_and_another_satellite_are_no_duplicates():
     seconds_later = changed(scene, datetime="2022-01-30T10:07:34Z")
     seconds_later["id"] = "seconds_later"
     assert len(select(map(parse, [scene, seconds_later])).scenes) == 1
+    unnamed = changed(seconds_later, platform=None)
+    unnamed["id"] = "S2B_33TWN_20220130_1_L2A"
+    assert len(select(map(parse, [scene, unnamed])).scenes) == 1
 
 
 def test_order_is_by_time_then_id():
