@@ -1,5 +1,7 @@
 """Pixels: equal to independent readings, on one grid, nothing mixed, nothing lost, read once."""
 
+import copy
+import dataclasses
 import datetime as dt
 import math
 import warnings
@@ -10,6 +12,8 @@ import numpy as np
 import pystac
 import pytest
 import rasterio
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 from rasterio.enums import Resampling
@@ -219,6 +223,39 @@ def test_an_item_that_describes_its_files_badly(tmp_path, wrong):
         np.testing.assert_array_equal(made[0], right)
 
 
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    scene = noise(tmp_path_factory.mktemp("small"), 60, corner=(600_120.0, 5_699_880.0))
+    area = area_at(600_060, 5_699_940, 700, 700)
+    return scene, area, expected(scene, area)
+
+
+junk = st.recursive(
+    st.none() | st.integers() | st.floats() | st.sampled_from(["", "EPSG:32632", "a", 10, 60]),
+    lambda inner: st.lists(inner, max_size=9),
+    max_leaves=9,
+)
+
+
+@settings(max_examples=25)
+@given(
+    facts=st.dictionaries(
+        st.sampled_from(["proj:code", "proj:epsg", "proj:shape", "proj:transform", "nodata"]), junk
+    )
+)
+def test_no_description_of_the_files_makes_pixels_wrong(small, facts):
+    scene, area, right = small
+    assets = copy.deepcopy(scene.item.assets)
+    for asset in assets.values():
+        asset.extra_fields |= facts
+    item = copy.copy(scene.item)
+    item.assets = assets
+    for made, wanted in zip(
+        read([dataclasses.replace(scene, item=item)], area), right, strict=True
+    ):
+        np.testing.assert_array_equal(made[0], wanted)
+
+
 def test_a_split_area_has_the_same_clear_pixels(tmp_path):
     scene = noise(tmp_path, 300)
     settings = Settings.load(cloud_buffer_m=110, clear_classes="1,2,4,5,6,7,11")
@@ -393,7 +430,7 @@ def test_each_block_is_read_once(tmp_path, blocksize):
     (tmp_path / "items.json").write_text('{"features": []}')
     with StandIn(tmp_path) as server:
         hrefs = {b: f"{server.origin}/cogs/noise_{b}.tif" for b in ("red", "nir", "scl")}
-        remote = Scene(**{**vars(scene), **hrefs})
+        remote = dataclasses.replace(scene, **hrefs)
         for made, right in zip(read([remote], area), expected(scene, area), strict=True):
             np.testing.assert_array_equal(made[0], right)
         sent = server.cog_bytes_by_path
