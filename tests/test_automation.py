@@ -2,38 +2,15 @@
 
 import datetime as dt
 import json
-import os
 import shutil
-import subprocess
-import sys
-import time
 
 import dagster as dg
 import obstore
 import pytest
-from dagster._core.remote_origin import (
-    RegisteredCodeLocationOrigin,
-    RemoteJobOrigin,
-    RemoteRepositoryOrigin,
-)
+from dagster_runs import add_run, fail
 
 from hydro_pipeline.defs.build import build_defs
-from hydro_pipeline.defs.names import (
-    AREA_TAG,
-    ASKED_BY_TAG,
-    PROCESS_TAG,
-    RANGE_END_TAG,
-    RANGE_START_TAG,
-    key,
-    range_tags,
-)
-from hydro_pipeline.defs.runs import (
-    FIRST_WAIT,
-    LONGEST_WAIT,
-    end_lost_runs,
-    process_tags,
-    wait_until,
-)
+from hydro_pipeline.defs.names import RANGE_END_TAG, RANGE_START_TAG
 from hydro_pipeline.fields import put_fields
 from hydro_pipeline.late_scenes import ranges
 from hydro_pipeline.pipeline import Pipeline
@@ -94,19 +71,6 @@ def empty_instance(tmp_path_factory):
 def instance(empty_instance):
     yield empty_instance
     empty_instance.wipe()
-
-
-def add_run(instance, status, asset="ndvi_composite", area="farm", job="__ASSET_JOB", **tags):
-    run = dg.DagsterRun(
-        job_name=job,
-        status=status,
-        tags={AREA_TAG: area, **tags},
-        asset_selection=frozenset([key(area, asset)]) if asset else None,
-        remote_job_origin=RemoteJobOrigin(
-            RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("here"), "repository"), job
-        ),
-    )
-    return instance.add_run(run)
 
 
 def tick_daily(pipeline, instance, now=NOW, area="farm"):
@@ -175,35 +139,6 @@ def test_daily_waits_for_the_retry_of_a_killed_run(pipeline, instance, made):
     assert "is making days" in tick_daily(pipeline, instance).skip_message
     instance.add_run_tags(run.run_id, {"dagster/auto_retry_run_id": "another"})
     assert asked(tick_daily(pipeline, instance))
-
-
-def fail(instance, first, asked_by="farm_daily"):
-    tags = {**range_tags(first, first), ASKED_BY_TAG: asked_by}
-    run = add_run(instance, dg.DagsterRunStatus.STARTED, **tags)
-    instance.report_run_failed(run)
-    record = instance.get_run_record_by_id(run.run_id)
-    return dt.datetime.fromtimestamp(record.end_time, dt.UTC)
-
-
-def test_wait_doubles_with_each_failure_and_is_bounded(instance):
-    first = dt.date(2024, 4, 6)
-    waits = []
-    for _ in range(9):
-        ended = fail(instance, first)
-        waits.append(wait_until(instance, "farm", "farm_daily", first, ended) - ended)
-    assert waits[:3] == [FIRST_WAIT, 2 * FIRST_WAIT, 4 * FIRST_WAIT]
-    assert waits[-1] == LONGEST_WAIT
-    assert wait_until(instance, "farm", "farm_daily", first, ended + LONGEST_WAIT) is None
-
-
-def test_wait_ends_with_a_success_and_does_not_hold_other_days(instance):
-    first = dt.date(2024, 4, 6)
-    ended = fail(instance, first)
-    assert wait_until(instance, "farm", "farm_daily", first + dt.timedelta(1), ended) is None
-    assert wait_until(instance, "farm", "farm_late_fields", first, ended) is None
-    tags = {**range_tags(first, first), ASKED_BY_TAG: "farm_daily"}
-    add_run(instance, dg.DagsterRunStatus.SUCCESS, **tags)
-    assert wait_until(instance, "farm", "farm_daily", first, ended) is None
 
 
 def test_daily_waits_after_a_failure(pipeline, instance, made):
@@ -308,39 +243,3 @@ def test_ranges_of_days():
     days = [dt.date(2024, 3, d) for d in (1, 2, 3, 7, 9, 10)]
     assert [(a.day, b.day) for a, b in ranges(reversed(days))] == [(1, 3), (7, 7), (9, 10)]
     assert ranges([]) == []
-
-
-def test_run_of_a_killed_command_line_is_ended(instance):
-    gone = subprocess.Popen([sys.executable, "-c", "pass"])
-    gone.wait()
-    mine = process_tags()
-    tags = {**mine, PROCESS_TAG: f"{gone.pid} {time.time():.0f}"}
-    lost = add_run(instance, dg.DagsterRunStatus.STARTED, **tags)
-    alive = add_run(instance, dg.DagsterRunStatus.STARTED, **mine)
-    reused = add_run(
-        instance, dg.DagsterRunStatus.STARTED, **mine | {PROCESS_TAG: f"{os.getpid()} 1000000000"}
-    )
-    elsewhere = add_run(instance, dg.DagsterRunStatus.STARTED, **tags | {"hydro/host": "other"})
-    end_lost_runs(instance)
-    statuses = [
-        instance.get_run_by_id(r.run_id).status.value for r in (lost, reused, alive, elsewhere)
-    ]
-    assert statuses == ["FAILURE", "FAILURE", "STARTED", "STARTED"]
-
-
-def test_retry_of_a_killed_run_is_left_to_begin(instance):
-    gone = subprocess.Popen([sys.executable, "-c", "pass"])
-    gone.wait()
-    tags = process_tags() | {PROCESS_TAG: f"{gone.pid} {time.time():.0f}"}
-    killed = add_run(instance, dg.DagsterRunStatus.FAILURE, **tags)
-    retry = instance.add_run(
-        dg.DagsterRun(
-            job_name=killed.job_name,
-            status=dg.DagsterRunStatus.STARTING,
-            tags=killed.tags,
-            parent_run_id=killed.run_id,
-            root_run_id=killed.run_id,
-        )
-    )
-    end_lost_runs(instance)
-    assert instance.get_run_by_id(retry.run_id).status is dg.DagsterRunStatus.STARTING
