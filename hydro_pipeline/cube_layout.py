@@ -20,6 +20,8 @@ MEANING = "hydro_pipeline"
 
 CACHE_BYTES = 64 << 20
 MANIFESTS_AT_ONCE = 16
+UPDATES_LISTED = 64
+"""Latest operations that the repository's root object lists; each commit writes it anew."""
 
 LARGE_PX = 2000
 """Areas up to this many pixels on a side get small chunks."""
@@ -74,6 +76,7 @@ def repository_config() -> icechunk.RepositoryConfig:
     `CACHE_BYTES` fetched.
     """
     config = icechunk.RepositoryConfig.default()
+    config.num_updates_per_repo_info_file = UPDATES_LISTED
     config.caching = icechunk.CachingConfig(num_bytes_chunks=CACHE_BYTES)
     config.manifest = icechunk.ManifestConfig(
         max_concurrent_manifest_fetches_during_commit=MANIFESTS_AT_ONCE,
