@@ -1,11 +1,13 @@
 """Fixtures that every test may use, and an environment without the caller's settings."""
 
+import contextlib
 import datetime as dt
 import json
 import logging
 import os
 import re
 import shutil
+import threading
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +17,12 @@ from typing import Any
 import boto3
 import hypothesis
 import pytest
-from moto.server import ThreadedMotoServer
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
+from werkzeug.serving import make_server
 
 from hydro_pipeline.fields import put_fields
 from hydro_pipeline.pipeline import Pipeline
@@ -73,11 +80,22 @@ class Bucket:
 def s3_server() -> Iterator[str]:
     """URL of a moto S3 server on a free port of 127.0.0.1, for the whole run."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    moto, turn = DomainDispatcherApplication(create_backend_app), threading.Lock()
+
+    def one_at_a_time(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        # moto looks at If-Match and writes in two steps, which other threads could come between.
+        with turn, contextlib.closing(moto(environ, start_response)) as answer:
+            return list(answer)
+
+    server = make_server(
+        "127.0.0.1", 0, one_at_a_time, threaded=True, request_handler=MotoRequestHandler
+    )
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 @pytest.fixture
