@@ -28,8 +28,6 @@ from hydro_pipeline.selection import Refusal
 from hydro_pipeline.settings import OffsetCheck, Settings
 from hydro_pipeline.store import Store
 
-BLOCKS = 8
-"""Blocks of the grid in work at once; what is in memory at a time does not grow with the area."""
 THREADS = 8
 """Reads at once: they mostly wait for answers."""
 PREVIEW_PX = 300
@@ -196,7 +194,7 @@ def failure_key(area_name: str, day: dt.date) -> str:
 
 
 def _compute(edit: DayEdit, imagery: Imagery, summary: _Summary, max_age: int) -> None:
-    """Make and write the composite, `BLOCKS` blocks of the grid at a time."""
+    """Make and write the composite block by block, each of the imagery's blocks read once."""
 
     def block(red: _Planes, nir: _Planes, clear: _Planes, window: Window) -> None:
         size = tuple(s.stop - s.start for s in window)
@@ -212,12 +210,11 @@ def _compute(edit: DayEdit, imagery: Imagery, summary: _Summary, max_age: int) -
         edit.write(window, made.ndvi, made.observed_on)
         summary.add(window, made)
 
-    for parts in itertools.batched(_parts(imagery), BLOCKS):
-        dask.compute(
-            *(delayed(block)(*pixels, window) for window, pixels in parts),
-            scheduler="threads",
-            num_workers=THREADS,
-        )
+    dask.compute(
+        *(delayed(block)(*pixels, window) for window, pixels in _parts(imagery)),
+        scheduler="threads",
+        num_workers=THREADS,
+    )
 
 
 _Planes = list[NDArray[Any]]
