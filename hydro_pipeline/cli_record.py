@@ -32,4 +32,4 @@ def record(
     size = scenes = 0
     for scenes, entry in enumerate(track(saved, "scenes", console=err), start=1):  # noqa: B007
         size += entry.bytes
-    say(f"{scenes} scenes, {size / 1e6:.1f} MB; replay them: HYDRO_CATALOG={to / 'items.json'}")
+    say(f"scenes: {scenes}, {size / 1e6:.1f} MB; replay them: HYDRO_CATALOG={to / 'items.json'}")

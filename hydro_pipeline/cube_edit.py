@@ -2,7 +2,7 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Lock
@@ -29,12 +29,10 @@ from hydro_pipeline.cube_layout import (
     check_meaning,
     create_arrays,
 )
+from hydro_pipeline.cube_repeat import Position, repeat
 from hydro_pipeline.cube_target import Target
 
 THREADS = 8
-
-Reindex = Callable[[Iterable[int]], Iterable[int] | None]
-"""Where a chunk goes; None: it stays where it is."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ class DayEdit:
         self._length = max(length, self._index + 1)
         self._lock = Lock()
         self._before: dict[tuple[int, int], tuple[Int16, Int16]] = {}
-        self._repeated: dict[str, set[tuple[int, ...]]] = {"ndvi": set(), "observed_on": set()}
+        self._repeated: dict[str, set[Position]] = {"ndvi": set(), "observed_on": set()}
         self._written: list[tuple[str, int, Window]] = []
         self._changed: list[Window] = []
         self._valid = 0
@@ -134,7 +132,8 @@ class DayEdit:
         with translated(self.target.url):
             revision = 1 if self.is_new else int(self._arrays["revision"][self._index])
             changed = self.is_new or bool(self._changed)
-            self._repeat()
+            for name, chunks in self._repeated.items():
+                repeat(self._session, name, self._index, chunks)
             refreshed = self._refresh_tail()
             if changed and not self.is_new:
                 revision += 1
@@ -213,23 +212,9 @@ class DayEdit:
             with self._lock:
                 self._changed.append(chunk)
 
-    def _position(self, chunk: Window) -> tuple[int, ...]:
-        return tuple(s.start // self._side for s in chunk)
-
-    def _repeat(self) -> None:
-        """Let the chunks that are the day before's refer to the same stored objects."""
-        for name, chunks in self._repeated.items():
-            if chunks:
-                self._session.reindex_array(f"/{name}", self._from_day_before(chunks))
-
-    def _from_day_before(self, chunks: set[tuple[int, ...]]) -> Reindex:
-        def target(position: Iterable[int]) -> Iterable[int] | None:
-            time, *place = position
-            if time == self._index - 1 and tuple(place) in chunks:
-                return [self._index, *place]
-            return None
-
-        return target
+    def _position(self, chunk: Window) -> Position:
+        rows, cols = chunk
+        return rows.start // self._side, cols.start // self._side
 
     def _refresh_tail(self) -> tuple[dt.date, ...]:
         """Carry the changed chunks into the days after, each until a day comes out unchanged."""

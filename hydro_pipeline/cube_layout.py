@@ -19,6 +19,8 @@ MEANING = "hydro_pipeline"
 """Root attribute that holds the meaning."""
 
 CACHE_BYTES = 64 << 20
+MANIFEST_DAYS = 32
+"""Days of one array whose chunks are listed in one manifest."""
 MANIFESTS_AT_ONCE = 16
 UPDATES_LISTED = 64
 """Latest operations that the repository's root object lists; each commit writes it anew."""
@@ -83,7 +85,7 @@ def repository_config() -> icechunk.RepositoryConfig:
         splitting=icechunk.ManifestSplittingConfig.from_dict(
             {
                 icechunk.ManifestSplitCondition.AnyArray(): {
-                    icechunk.ManifestSplitDimCondition.DimensionName("time"): 32
+                    icechunk.ManifestSplitDimCondition.DimensionName("time"): MANIFEST_DAYS
                 }
             }
         ),

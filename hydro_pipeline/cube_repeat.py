@@ -1,0 +1,42 @@
+"""A day's chunks that are the day before's: references to the same stored objects."""
+
+import asyncio
+from collections.abc import Iterable
+
+import icechunk
+from zarr.core.sync import sync
+
+from hydro_pipeline.cube_layout import MANIFEST_DAYS
+
+Position = tuple[int, int]
+"""Row and column of a chunk in the grid of chunks."""
+
+
+def repeat(session: icechunk.Session, name: str, day: int, chunks: set[Position]) -> None:
+    """Let the chunks of array `name` at time position `day` refer to those of the day before."""
+
+    def target(position: Iterable[int]) -> Iterable[int] | None:
+        time, *place = position
+        if time == day - 1 and tuple(place) in chunks:
+            return [day, *place]
+        return None
+
+    if chunks:
+        sync(_fetch_manifests(session.store, name, day, chunks))
+        session.reindex_array(f"/{name}", target)
+
+
+async def _fetch_manifests(
+    store: icechunk.IcechunkStore, name: str, day: int, chunks: set[Position]
+) -> None:
+    """Bring every manifest of the array into memory, many at a time.
+
+    `reindex_array` visits all of them, and would fetch one after the other while it keeps every
+    other thread of the process from running.
+    """
+    rows, cols = ({place[axis] for place in chunks} for axis in (0, 1))
+    corners = {(row, col) for row in (min(rows), max(rows)) for col in (min(cols), max(cols))}
+    times = {min(start + MANIFEST_DAYS, day) - 1 for start in range(0, day, MANIFEST_DAYS)}
+    await asyncio.gather(
+        *(store.exists(f"{name}/c/{time}/{row}/{col}") for time in times for row, col in corners)
+    )
