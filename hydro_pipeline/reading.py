@@ -41,6 +41,7 @@ GDAL_OPTIONS: dict[str, str | int] = {
     "GDAL_HTTP_MAX_RETRY": "3",
     "GDAL_HTTP_RETRY_DELAY": "0.5",
     "CPL_VSIL_CURL_CACHE_SIZE": "67108864",
+    "CPL_VSIL_CURL_CHUNK_SIZE": "4096",
     "AWS_HTTPS": "YES",
     "AWS_VIRTUAL_HOSTING": "TRUE",
 }
@@ -66,9 +67,13 @@ TRIES = Tries()
 
 
 def forget(href: str) -> None:
-    """Drop what GDAL remembers of a remote file: its header, and that it once failed to open."""
+    """Drop what GDAL remembers of a remote file: its header, and that it once failed to open.
+
+    Under the options of a read, because GDAL takes some of them for good when first used.
+    """
     if "://" in href:
-        cache.invalidate(href)
+        with Env(AWSSession(aws_unsigned=True), **GDAL_OPTIONS):
+            cache.invalidate(href)
 
 
 class SceneDriver(RioDriver):

@@ -150,7 +150,7 @@ def test_the_command(season, tmp_path, monkeypatch, capfd):
     code, out, err = hydro("record", "farm", *span, "--out", "fixture")
     assert code == 0, err
     assert out == (
-        f"3 scenes, {out.split()[2]} MB; replay them: HYDRO_CATALOG=fixture/items.json\n"
+        f"scenes: 3, {out.split()[2]} MB; replay them: HYDRO_CATALOG=fixture/items.json\n"
     )
     assert Area.from_geojson(
         "farm", (tmp_path / "fixture/area.geojson").read_bytes()
