@@ -29,6 +29,7 @@ from hydro_pipeline.cube_layout import (
     check_meaning,
     create_arrays,
 )
+from hydro_pipeline.cube_recent import Pixels, Recent
 from hydro_pipeline.cube_repeat import Position, repeat
 from hydro_pipeline.cube_target import Target
 
@@ -58,6 +59,8 @@ class DayEdit:
     target: Target
     repository: icechunk.Repository
     day: dt.date
+    recent: Recent
+    """The day that was committed last; becomes this day if it is a new one."""
     is_new: bool = field(init=False)
     """True if the day was not in the cube before."""
 
@@ -77,7 +80,10 @@ class DayEdit:
                 array.resize((length + 1, *array.shape[1:]))
         self._length = max(length, self._index + 1)
         self._lock = Lock()
-        self._before: dict[tuple[int, int], tuple[Int16, Int16]] = {}
+        self._recent = self.recent.at(self._session.snapshot_id) if self.is_new else {}
+        self._before: dict[Window, Pixels] = {}
+        self._made: dict[Window, Pixels] = {}
+        self._keeps = self.is_new and self.recent.holds(self._arrays["ndvi"].shape[1:])
         self._repeated: dict[str, set[Position]] = {"ndvi": set(), "observed_on": set()}
         self._written: list[tuple[str, int, Window]] = []
         self._changed: list[Window] = []
@@ -89,21 +95,21 @@ class DayEdit:
         """Side of a chunk in pixels."""
         return self._side
 
-    def previous(self, window: Window) -> tuple[Int16, Int16]:
+    def previous(self, window: Window) -> Pixels:
         """NDVI and observed_on of the day before in a window; all nodata before the first day."""
         if self._index == 0:
             shape = (window[0].stop - window[0].start, window[1].stop - window[1].start)
             return np.full(shape, NODATA, np.int16), np.full(shape, NODATA, np.int16)
-        before = self._read(self._index - 1, window)
+        before = self._recent.get(window) or self._read(self._index - 1, window)
         if self.is_new:
-            self._before[_corner(window)] = before
+            self._before[window] = before
         return before
 
     def write(self, window: Window, ndvi: Int16, observed_on: Int16) -> None:
         """Put a window of the day's composite. Chunks that are already so are left alone, and
         those that are the day before's are stored as a reference to them.
         """
-        before = self._before.pop(_corner(window), None)
+        before = self._before.pop(window, None)
 
         def write(chunk: Window) -> None:
             inner = tuple(
@@ -120,6 +126,8 @@ class DayEdit:
 
         _in_threads(write, self._chunks(window))
         with self._lock:
+            if self._keeps:
+                self._made[window] = ndvi, observed_on
             self._valid += int(np.count_nonzero(ndvi != NODATA))
             self._observed += int(np.count_nonzero(observed_on == self._number))
 
@@ -142,7 +150,7 @@ class DayEdit:
                 bytes_written = sync(self._encoded_bytes())
                 days = [str(d) for d in refreshed]
                 with self.target.store.lock(self.target.key):
-                    self._session.commit(
+                    snapshot = self._session.commit(
                         f"{self.target.area.name} {self.day}",
                         metadata={
                             "area": self.target.area.name,
@@ -151,6 +159,8 @@ class DayEdit:
                             **metadata,
                         },
                     )
+                if self._keeps:
+                    self.recent.keep(snapshot, self._made)
             else:
                 bytes_written = 0
         return Commit(revision, changed, refreshed, bytes_written)
@@ -179,7 +189,7 @@ class DayEdit:
             for r, c in windows(shape, self._side)
         ]
 
-    def _read(self, index: int, window: Window) -> tuple[Int16, Int16]:
+    def _read(self, index: int, window: Window) -> Pixels:
         with translated(self.target.url):
             return (
                 np.asarray(self._arrays["ndvi"][index, *window]),
@@ -190,8 +200,8 @@ class DayEdit:
         self,
         index: int,
         chunk: Window,
-        new: tuple[Int16, Int16],
-        stored: tuple[Int16, Int16] | None,
+        new: Pixels,
+        stored: Pixels | None,
     ) -> None:
         """Write a chunk of one day where it differs from `stored`: what is there, or for a new
         day, what the day before holds.
@@ -261,7 +271,7 @@ class DayEdit:
         changed = False
         for name, value in values.items():
             array = self._arrays[name]
-            if array[self._index] != value:
+            if self.is_new or array[self._index] != value:
                 array[self._index] = value
                 changed = True
         return changed
@@ -273,10 +283,6 @@ class DayEdit:
             return await store.getsize(key) if await store.exists(key) else 0
 
         return sum(await asyncio.gather(*(size(*w) for w in self._written)))
-
-
-def _corner(window: Window) -> tuple[int, int]:
-    return window[0].start, window[1].start
 
 
 def _in_threads(work: Callable[[Window], None], items: list[Window]) -> None:

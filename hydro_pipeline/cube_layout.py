@@ -129,7 +129,7 @@ def create_arrays(store: icechunk.IcechunkStore, area: Area, meaning: dict[str, 
             chunks=(1, side, side),
             dtype="int16",
             fill_value=NODATA,
-            compressors=BloscCodec(cname="zstd", clevel=5, shuffle="bitshuffle"),
+            compressors=BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle"),
             dimension_names=("time", "y", "x"),
             attributes={
                 **attributes,

@@ -8,6 +8,7 @@ from hydro_pipeline.area import Area
 from hydro_pipeline.cube import open_repository, translated
 from hydro_pipeline.cube_edit import DayEdit
 from hydro_pipeline.cube_layout import repository_config
+from hydro_pipeline.cube_recent import Recent
 from hydro_pipeline.cube_target import Target
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.store import Store
@@ -19,6 +20,7 @@ class CubeWriter:
     def __init__(self, store: Store, area: Area, settings: Settings) -> None:
         self.target = Target.of(store, area, settings)
         self._repository = open_repository(store, area.name)
+        self._recent = Recent()
 
     def begin(self, day: dt.date) -> DayEdit:
         """Start writing `day`, from the newest committed state.
@@ -30,7 +32,7 @@ class CubeWriter:
             self.target.position(day, None, 0)
             self._repository = self._create()
         with translated(self.target.url):
-            return DayEdit(self.target, self._repository, day)
+            return DayEdit(self.target, self._repository, day, self._recent)
 
     def check(self, day: dt.date) -> None:
         """Raise what `begin` would raise, without making a cube."""
