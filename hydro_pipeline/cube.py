@@ -6,7 +6,7 @@ composite[t] = observed[t] where clear, else composite[t-1].
 
 import contextlib
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -141,6 +141,23 @@ class Cube:
     def revisions(self) -> dict[dt.date, int]:
         """Revision of every day."""
         return dict(zip(self.days, self.daily("revision").tolist(), strict=True))
+
+    def alike(self, days: Sequence[dt.date]) -> list[list[dt.date]]:
+        """`days`, in order, cut into runs of consecutive days with the same pixels.
+
+        By the law, a day on which nothing was observed is the day before, unless values became
+        too old, and then fewer pixels have one.
+        """
+        observed, valid = self.daily("observed_fraction"), self.daily("valid_fraction")
+        runs: list[list[dt.date]] = []
+        for day in days:
+            index = self.index(day)
+            follows = runs and runs[-1][-1] == day - dt.timedelta(1)
+            if follows and observed[index] == 0 and valid[index] == valid[index - 1]:
+                runs[-1].append(day)
+            else:
+                runs.append([day])
+        return runs
 
     def daily(self, name: str) -> NDArray[Any]:
         """A per-day variable, e.g. `revision` or `observed_fraction`, as (time,)."""

@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from hydro_pipeline.cube import Cube, day_number
-from hydro_pipeline.sample import Sampler
+from hydro_pipeline.sample import Sample, Sampler
 from hydro_pipeline.stats import StalePairs, Wanted, read_day, stale_pairs, to_rows, write_day
 from hydro_pipeline.store import Store
 from hydro_pipeline.zonal import Weights, statistics
@@ -59,12 +59,25 @@ class StatsUpdate:
             self.cube.index(day)
         samplers: dict[bytes, tuple[Weights, Sampler]] = {}
         with ThreadPoolExecutor(THREADS) as chunks, ThreadPoolExecutor(THREADS) as pool:
-            yield from pool.map(lambda day: self._update(day, samplers, chunks), days)
+            alike = self.cube.alike(days)
+            for reports in pool.map(lambda days: self._updates(days, samplers, chunks), alike):
+                yield from reports
+
+    def _updates(
+        self,
+        days: Sequence[dt.date],
+        samplers: dict[bytes, tuple[Weights, Sampler]],
+        chunks: ThreadPoolExecutor,
+    ) -> list[StatsReport]:
+        """Days with the same pixels, which are read once as long as the same fields need them."""
+        samples: dict[bytes, Sample] = {}
+        return [self._update(day, samplers, samples, chunks) for day in days]
 
     def _update(
         self,
         day: dt.date,
         samplers: dict[bytes, tuple[Weights, Sampler]],
+        samples: dict[bytes, Sample],
         chunks: ThreadPoolExecutor,
     ) -> StatsReport:
         started = time.perf_counter()
@@ -73,7 +86,7 @@ class StatsUpdate:
         stale = stale_pairs(self.wanted, day, self.cube.revisions[day], file.rows)
         chunks_read = bytes_read = 0
         if stale:
-            rows, chunks_read, bytes_read = self._rows(day, stale, samplers, chunks)
+            rows, chunks_read, bytes_read = self._rows(day, stale, samplers, samples, chunks)
             write_day(self.store, area, day, file, rows, stale.drop)
         return StatsReport(
             area,
@@ -91,6 +104,7 @@ class StatsUpdate:
         day: dt.date,
         stale: StalePairs,
         samplers: dict[bytes, tuple[Weights, Sampler]],
+        samples: dict[bytes, Sample],
         chunks: ThreadPoolExecutor,
     ) -> tuple[pa.Table, int, int]:
         key = stale.compute.tobytes()
@@ -102,12 +116,18 @@ class StatsUpdate:
                 samplers.clear()
             samplers[key] = known
         weights, sampler = known
-        sample = sampler.read(day, chunks.map)
+        sample = samples.get(key)
+        chunks_read = bytes_read = 0
+        if sample is None:
+            sample = sampler.read(day, chunks.map)
+            chunks_read, bytes_read = sample.chunks_read, sample.bytes_read
+            samples.clear()
+            samples[key] = sample
         columns = statistics(weights, sample.ndvi, sample.observed_on, day_number(day))
         return (
             self._table(day, stale.compute, columns),
-            sample.chunks_read,
-            sample.bytes_read,
+            chunks_read,
+            bytes_read,
         )
 
     def _table(

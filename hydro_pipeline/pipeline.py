@@ -149,15 +149,17 @@ class Pipeline:
 
         Reads the stored cube only. Raises `MissingDayError` if a day is not in the cube.
         """
-        cube = self.cube(name)
+        with ThreadPoolExecutor(1) as pool:
+            opening = pool.submit(self.cube, name)
+            area = self.area(name)
+            reading = read_fields(self.store, area)
+            cube = opening.result()
         if cube is None:
             raise MissingDayError(
                 f"{name}: the cube is empty; run its days first: "
                 f"hydro run {name} --from {min(days)} --to {max(days)}"
             )
-        area = self.area(name)
         check_meaning(cube.meaning, meaning(area, self.settings), cube.url)
-        reading = read_fields(self.store, area)
         update = StatsUpdate(
             self.store,
             cube,
@@ -179,10 +181,13 @@ class Pipeline:
         `settled`.
         """
         versions = self._versions(name)
-        cube = self.cube(name)
+        with ThreadPoolExecutor(1) as pool:
+            opening = pool.submit(self.cube, name)
+            reading = self.fields(name)
+            cube = opening.result()
         if cube is None:
             return []
-        wanted = self._wanted(self.fields(name))
+        wanted = self._wanted(reading)
 
         def is_stale(day: dt.date) -> bool:
             revision = cube.revisions[day]

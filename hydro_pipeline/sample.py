@@ -34,9 +34,8 @@ class _Part:
     """One chunk of the grid."""
     position: NDArray[np.int32]
     """Where its pixels stand in the sample."""
-    row: NDArray[np.uint16]
-    col: NDArray[np.uint16]
-    """Its pixels, counted from the chunk's corner."""
+    pixel: NDArray[np.uint32]
+    """Its pixels, counted row by row from the chunk's corner."""
 
 
 class Sampler:
@@ -54,8 +53,8 @@ class Sampler:
 
         def fill(part: _Part) -> None:
             values, seen = self.cube.read(day, part.window)
-            ndvi[part.position] = values[part.row, part.col]
-            observed_on[part.position] = seen[part.row, part.col]
+            ndvi[part.position] = values.reshape(-1).take(part.pixel)
+            observed_on[part.position] = seen.reshape(-1).take(part.pixel)
 
         for _ in map_parts(fill, self._parts):
             pass
@@ -76,12 +75,8 @@ def _parts(cube: Cube, weights: Weights) -> list[_Part]:
     for index, start, end in zip(chunks, starts, [*starts[1:], len(order)], strict=False):
         position = order[start:end]
         top, left = int(index // per_row) * side, int(index % per_row) * side
-        parts.append(
-            _Part(
-                (slice(top, min(top + side, height)), slice(left, min(left + side, width))),
-                position,
-                (weights.row[position] - top).astype(np.uint16),
-                (weights.col[position] - left).astype(np.uint16),
-            )
-        )
+        bottom, right = min(top + side, height), min(left + side, width)
+        pixel = (weights.row[position] - top) * (right - left) + weights.col[position] - left
+        window = slice(top, bottom), slice(left, right)
+        parts.append(_Part(window, position, pixel.astype(np.uint32)))
     return parts

@@ -257,6 +257,24 @@ def test_late_scenes_end_in_the_cube_that_would_have_been(first, late, max_age):
         for n, values in enumerate(seen):
             put(once_writer, day(n), values)
         assert pixels(late_store) == pixels(once_store)
+        cube = Cube.open(late_store, "farm")
+        runs = cube.alike(cube.days)
+        assert [one for run in runs for one in run] == cube.days
+        for run in runs:
+            for one in run[1:]:
+                np.testing.assert_array_equal(cube.read(one, WHOLE), cube.read(run[0], WHOLE))
+
+
+def test_days_without_an_observation_are_alike_until_values_get_too_old(tmp_path):
+    settings = Settings.load(root=str(tmp_path), max_age_days=2)
+    store = Store(settings)
+    writer = CubeWriter(store, AREA, settings)
+    for n, share in enumerate((0.4, 0.0, 0.0, 0.0, 0.4, 0.0)):
+        put(writer, day(n), observed(n, share))
+    cube = Cube.open(store, "farm")
+    runs = [[one.day - day(0).day for one in run] for run in cube.alike(cube.days)]
+    assert runs == [[0, 1, 2], [3], [4, 5]]
+    assert cube.alike([day(0), day(2)]) == [[day(0)], [day(2)]]
 
 
 def test_put_is_the_kernel(store, writer):
