@@ -146,7 +146,7 @@ class Cube:
         """`days`, in order, cut into runs of consecutive days with the same pixels.
 
         By the law, a day on which nothing was observed is the day before, unless values became
-        too old, and then fewer pixels have one.
+        too old, and then fewer pixels have one. Raises `MissingDayError` if a day is not committed.
         """
         observed, valid = self.daily("observed_fraction"), self.daily("valid_fraction")
         runs: list[list[dt.date]] = []

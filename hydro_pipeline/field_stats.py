@@ -55,11 +55,9 @@ class StatsUpdate:
         """Update the days, several at a time; reports come in order. Memory does not grow with
         the number of days. Raises `MissingDayError` before any work if a day is not in the cube.
         """
-        for day in days:
-            self.cube.index(day)
+        alike = self.cube.alike(days)
         samplers: dict[bytes, tuple[Weights, Sampler]] = {}
         with ThreadPoolExecutor(THREADS) as chunks, ThreadPoolExecutor(THREADS) as pool:
-            alike = self.cube.alike(days)
             for reports in pool.map(lambda days: self._updates(days, samplers, chunks), alike):
                 yield from reports
 

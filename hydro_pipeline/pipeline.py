@@ -149,11 +149,7 @@ class Pipeline:
 
         Reads the stored cube only. Raises `MissingDayError` if a day is not in the cube.
         """
-        with ThreadPoolExecutor(1) as pool:
-            opening = pool.submit(self.cube, name)
-            area = self.area(name)
-            reading = read_fields(self.store, area)
-            cube = opening.result()
+        area, reading, cube = self._opened(name)
         if cube is None:
             raise MissingDayError(
                 f"{name}: the cube is empty; run its days first: "
@@ -181,10 +177,7 @@ class Pipeline:
         `settled`.
         """
         versions = self._versions(name)
-        with ThreadPoolExecutor(1) as pool:
-            opening = pool.submit(self.cube, name)
-            reading = self.fields(name)
-            cube = opening.result()
+        _, reading, cube = self._opened(name)
         if cube is None:
             return []
         wanted = self._wanted(reading)
@@ -219,7 +212,7 @@ class Pipeline:
 
     def status(self, name: str, today: dt.date) -> AreaStatus:
         """How the area stands; `today` decides which days are missing at the end."""
-        area, fields, cube = self.area(name), self.fields(name), self.cube(name)
+        area, fields, cube = self._opened(name)
         stale = self.stale_days(name)
         wanted = self._wanted(fields)
         due = today - dt.timedelta(self.settings.latency_days)
@@ -246,6 +239,13 @@ class Pipeline:
             stale_days=tuple(stale),
             stale_pairs=sum(n for _, n in _with_threads(count, stale)),
         )
+
+    def _opened(self, name: str) -> tuple[Area, FieldsReading, Cube | None]:
+        """The area with its fields, and its cube, which is opened meanwhile."""
+        with ThreadPoolExecutor(1) as pool:
+            opening = pool.submit(self.cube, name)
+            area = self.area(name)
+            return area, read_fields(self.store, area), opening.result()
 
     def _wanted(self, reading: FieldsReading) -> Wanted:
         return Wanted.of(reading.fields, self.settings.zonal_weights, reading.complete)
