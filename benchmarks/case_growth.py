@@ -123,12 +123,13 @@ def _put(writer: CubeWriter, number: int, seen: bool) -> float:
         pixels = {"ndvi": values, "on": on}
     began = time.perf_counter()
     edit = writer.begin(day)
+    written = []
     for window in windows((height, width), 1024):
-        before, before_on = edit.previous(window)
-        size = before.shape
+        before = new = edit.part.previous(window)
+        rows, cols = before[0].shape
         if seen:
-            before = pixels["ndvi"][: size[0], : size[1]]
-            before_on = pixels["on"][: size[0], : size[1]]
-        edit.write(window, before, before_on)
-    edit.commit(int(seen), {"scenes": [f"S2A_31UFS_{day:%Y%m%d}_0_L2A"] * 2, "run_id": "x" * 36})
+            new = pixels["ndvi"][:rows, :cols], pixels["on"][:rows, :cols]
+        written.append(edit.part.write(window, new, before))
+    scenes = [f"S2A_31UFS_{day:%Y%m%d}_0_L2A"] * 2
+    edit.commit(written, int(seen), {"scenes": scenes, "run_id": "x" * 36})
     return time.perf_counter() - began

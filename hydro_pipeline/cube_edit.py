@@ -2,38 +2,41 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from threading import Lock
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import InitVar, dataclass, field
+from typing import Any, NamedTuple
 
 import icechunk
 import numpy as np
 import zarr
-from numpy.typing import NDArray
 from zarr.core.sync import sync
+from zarr.storage import StorePath
 
-from hydro_pipeline.composite import NODATA, Int16, carry_block
-from hydro_pipeline.cube import (
-    BRANCH,
-    Window,
-    day_number,
-    number_day,
-    translated,
-    windows,
-)
+from hydro_pipeline.composite import NODATA, carry_block
+from hydro_pipeline.cube import Window, day_number, number_day, translated
 from hydro_pipeline.cube_layout import (
     DAILY,
     MEANING,
     check_meaning,
     create_arrays,
 )
-from hydro_pipeline.cube_recent import Pixels, Recent
-from hydro_pipeline.cube_repeat import Position, repeat
+from hydro_pipeline.cube_part import ARRAYS, DayPart, Written, in_threads
+from hydro_pipeline.cube_repeat import repeat
 from hydro_pipeline.cube_target import Target
 
-THREADS = 8
+_Chunk = tuple[str, int, Window]
+"""Array, position on the time axis, window."""
+
+
+class _Carried(NamedTuple):
+    """A chunk of a later day that was written anew."""
+
+    at: int
+    """The day's position."""
+    chunk: Window
+    names: list[str]
+    gained: int
+    """Pixels that have a value now and had none."""
 
 
 @dataclass(frozen=True)
@@ -52,121 +55,87 @@ class Commit:
 
 @dataclass
 class DayEdit:
-    """A writable session on one day. `previous` and `write` may be called from several threads,
-    on windows that are whole chunks and do not overlap.
-    """
+    """A writable session on one day: write every window to `part`, then `commit`."""
 
     target: Target
-    repository: icechunk.Repository
+    session: icechunk.Session
+    """Writable, at the newest committed state; used for this day alone."""
     day: dt.date
-    recent: Recent
-    """The day that was committed last; becomes this day if it is a new one."""
-    is_new: bool = field(init=False)
-    """True if the day was not in the cube before."""
+    last: InitVar["DayEdit | None"] = None
+    """The edit before; what it knows of the cube is used if nothing was committed since."""
+    part: DayPart = field(init=False)
+    """Where the day's windows are read and written."""
+    base: str = field(init=False)
+    """Id of the cube's state that the day is written on."""
+    snapshot: str = ""
+    """Id of the cube's state that was committed."""
 
-    def __post_init__(self) -> None:
-        self._session = self.repository.writable_session(BRANCH)
-        self._number = day_number(self.day)
-        group = self._open_group()
-        self._arrays: dict[str, Any] = dict(group.arrays())
-        self._side = int(self._arrays["ndvi"].chunks[1])
-        time = self._arrays["time"]
-        length = int(time.shape[0])
-        first = number_day(time[0]) if length else None
-        self._index = self.target.position(self.day, first, length)
-        self.is_new = self._index == length
-        if self.is_new:
-            for array in (self._arrays[n] for n in ("ndvi", "observed_on", "time", *DAILY)):
-                array.resize((length + 1, *array.shape[1:]))
-        self._length = max(length, self._index + 1)
-        self._lock = Lock()
-        self._recent = self.recent.at(self._session.snapshot_id) if self.is_new else {}
-        self._before: dict[Window, Pixels] = {}
-        self._made: dict[Window, Pixels] = {}
-        self._keeps = self.is_new and self.recent.holds(self._arrays["ndvi"].shape[1:])
-        self._repeated: dict[str, set[Position]] = {"ndvi": set(), "observed_on": set()}
-        self._written: list[tuple[str, int, Window]] = []
-        self._changed: list[Window] = []
-        self._valid = 0
-        self._observed = 0
+    def __post_init__(self, last: "DayEdit | None") -> None:
+        self.base = self.session.snapshot_id
+        self._arrays: dict[str, Any]
+        self._first: dt.date | None
+        if last and last.snapshot == self.base:
+            self._arrays = {n: _bound(a, self.session) for n, a in last._arrays.items()}
+            self._first = last._first
+        else:
+            self._arrays = dict(self._open_group().arrays())
+            time = self._arrays["time"]
+            self._first = number_day(time[0]) if time.shape[0] else None
+        length = int(self._arrays["time"].shape[0])
+        index = self.target.position(self.day, self._first, length)
+        if index == length:
+            sync(self._grow(length + 1))
+        self._first = self._first or self.day
+        self._length = max(length, index + 1)
+        self.part = DayPart(
+            self.session, self.target.url, index, day_number(self.day), index == length
+        )
+        self.part.arrays = self._arrays
 
-    @property
-    def chunk(self) -> int:
-        """Side of a chunk in pixels."""
-        return self._side
-
-    def previous(self, window: Window) -> Pixels:
-        """NDVI and observed_on of the day before in a window; all nodata before the first day."""
-        if self._index == 0:
-            shape = (window[0].stop - window[0].start, window[1].stop - window[1].start)
-            return np.full(shape, NODATA, np.int16), np.full(shape, NODATA, np.int16)
-        before = self._recent.get(window) or self._read(self._index - 1, window)
-        if self.is_new:
-            self._before[window] = before
-        return before
-
-    def write(self, window: Window, ndvi: Int16, observed_on: Int16) -> None:
-        """Put a window of the day's composite. Chunks that are already so are left alone, and
-        those that are the day before's are stored as a reference to them.
-        """
-        before = self._before.pop(window, None)
-
-        def write(chunk: Window) -> None:
-            inner = tuple(
-                slice(c.start - w.start, c.stop - w.start)
-                for c, w in zip(chunk, window, strict=True)
-            )
-            if not self.is_new:
-                stored = self._read(self._index, chunk)
-            elif before is not None:
-                stored = before[0][inner], before[1][inner]
-            else:
-                stored = None
-            self._put(self._index, chunk, (ndvi[inner], observed_on[inner]), stored)
-
-        _in_threads(write, self._chunks(window))
-        with self._lock:
-            if self._keeps:
-                self._made[window] = ndvi, observed_on
-            self._valid += int(np.count_nonzero(ndvi != NODATA))
-            self._observed += int(np.count_nonzero(observed_on == self._number))
-
-    def commit(self, scene_count: int, metadata: dict[str, Any]) -> Commit:
+    def commit(
+        self, written: Iterable[Written], scene_count: int, metadata: dict[str, Any]
+    ) -> Commit:
         """Refresh the days after, then make all of it visible at once.
 
-        Call after every window was written. Nothing is committed if nothing changed. Raises
-        `ConflictError` if another run committed in the meantime.
+        `written` is what `DayPart.write` gave, for windows that make up the whole grid. Nothing is
+        committed if nothing changed. Raises `ConflictError` if another run committed in the
+        meantime.
         """
+        written = list(written)
+        part = self.part
         with translated(self.target.url):
-            revision = 1 if self.is_new else int(self._arrays["revision"][self._index])
-            changed = self.is_new or bool(self._changed)
-            for name, chunks in self._repeated.items():
-                repeat(self._session, name, self._index, chunks)
-            refreshed = self._refresh_tail()
-            if changed and not self.is_new:
+            if forks := [done.fork for done in written if done.fork is not None]:
+                self.session.merge(*forks)
+            chunks = [(name, part.index, chunk) for done in written for name, chunk in done.chunks]
+            for name in ARRAYS:
+                same = {at for done in written for of, at in done.repeated if of == name}
+                repeat(self.session, name, part.index, same)
+            revision = 1 if part.is_new else int(self._arrays["revision"][part.index])
+            changed = part.is_new or bool(chunks)
+            refreshed, carried = self._refresh_tail(
+                list(dict.fromkeys(chunk for _, _, chunk in chunks))
+            )
+            if changed and not part.is_new:
                 revision += 1
-            dailies_changed = self._set_daily(revision, scene_count)
+            dailies_changed = self._set_daily(revision, scene_count, written)
+            snapshot, bytes_written = self.base, 0
             if changed or dailies_changed:
-                bytes_written = sync(self._encoded_bytes())
-                days = [str(d) for d in refreshed]
+                bytes_written = sync(self._encoded_bytes(chunks + carried))
                 with self.target.store.lock(self.target.key):
-                    snapshot = self._session.commit(
+                    snapshot = self.session.commit(
                         f"{self.target.area.name} {self.day}",
                         metadata={
                             "area": self.target.area.name,
                             "day": str(self.day),
-                            "refreshed": days,
+                            "refreshed": [str(d) for d in refreshed],
                             **metadata,
                         },
                     )
-                if self._keeps:
-                    self.recent.keep(snapshot, self._made)
-            else:
-                bytes_written = 0
+            self.snapshot = snapshot
         return Commit(revision, changed, refreshed, bytes_written)
 
     def _open_group(self) -> zarr.Group:
-        store = self._session.store
+        store = self.session.store
         try:
             group = zarr.open_group(store, mode="r+")
         except (zarr.errors.GroupNotFoundError, FileNotFoundError):
@@ -178,114 +147,97 @@ class DayEdit:
         check_meaning(stored, self.target.meaning, self.target.url)
         return group
 
-    def _chunks(self, window: Window) -> list[Window]:
-        rows, cols = window
-        shape = (rows.stop - rows.start, cols.stop - cols.start)
-        return [
-            (
-                slice(r.start + rows.start, r.stop + rows.start),
-                slice(c.start + cols.start, c.stop + cols.start),
-            )
-            for r, c in windows(shape, self._side)
-        ]
+    async def _grow(self, length: int) -> None:
+        """Make room for another day."""
+        arrays = [self._arrays[name] for name in (*ARRAYS, "time", *DAILY)]
+        await asyncio.gather(*(a.async_array.resize((length, *a.shape[1:])) for a in arrays))
 
-    def _read(self, index: int, window: Window) -> Pixels:
-        with translated(self.target.url):
-            return (
-                np.asarray(self._arrays["ndvi"][index, *window]),
-                np.asarray(self._arrays["observed_on"][index, *window]),
-            )
+    def _refresh_tail(self, changed: list[Window]) -> tuple[tuple[dt.date, ...], list[_Chunk]]:
+        """Carry the changed chunks into the days after, each until a day comes out unchanged.
 
-    def _put(
-        self,
-        index: int,
-        chunk: Window,
-        new: Pixels,
-        stored: Pixels | None,
-    ) -> None:
-        """Write a chunk of one day where it differs from `stored`: what is there, or for a new
-        day, what the day before holds.
+        Returns the days whose pixels changed, and the chunks that were written.
         """
-        changed = False
-        for which, name in enumerate(("ndvi", "observed_on")):
-            if stored is not None and np.array_equal(stored[which], new[which]):
-                if self.is_new:
-                    with self._lock:
-                        self._repeated[name].add(self._position(chunk))
-                continue
-            changed = True
-            with translated(self.target.url):
-                self._arrays[name][index, *chunk] = new[which]
-            with self._lock:
-                self._written.append((name, index, chunk))
-        if changed and index == self._index:
-            with self._lock:
-                self._changed.append(chunk)
+        part = self.part
+        if part.is_new or not changed or part.index + 1 == self._length:
+            return (), []
 
-    def _position(self, chunk: Window) -> Position:
-        rows, cols = chunk
-        return rows.start // self._side, cols.start // self._side
-
-    def _refresh_tail(self) -> tuple[dt.date, ...]:
-        """Carry the changed chunks into the days after, each until a day comes out unchanged."""
-        if self.is_new or not self._changed or self._index + 1 == self._length:
-            return ()
-        gained = np.zeros(self._length, np.int64)
-        touched = np.zeros(self._length, np.bool_)
-
-        def refresh(chunk: Window) -> None:
-            before = self._read(self._index, chunk)
-            for index in range(self._index + 1, self._length):
-                stored = self._read(index, chunk)
-                number = self._number + index - self._index
-                new = carry_block(*stored, *before, number, self.target.max_age)
-                if all(np.array_equal(a, b) for a, b in zip(stored, new, strict=True)):
-                    return
-                self._put(index, chunk, new, stored)
-                with self._lock:
-                    touched[index] = True
-                    gained[index] += np.count_nonzero(new[0] != NODATA)
-                    gained[index] -= np.count_nonzero(stored[0] != NODATA)
+        def refresh(chunk: Window) -> list[_Carried]:
+            carried = []
+            before = part.read(part.index, chunk)
+            for index in range(part.index + 1, self._length):
+                there = part.read(index, chunk)
+                number = part.number + index - part.index
+                new = carry_block(*there, *before, number, self.target.max_age)
+                changed = [
+                    (name, chunk, mine)
+                    for name, mine, other in zip(ARRAYS, new, there, strict=True)
+                    if not np.array_equal(mine, other)
+                ]
+                if not changed:
+                    break
+                part.put(index, changed)
+                gained = np.count_nonzero(new[0] != NODATA) - np.count_nonzero(there[0] != NODATA)
+                carried.append(
+                    _Carried(index, chunk, [name for name, _, _ in changed], int(gained))
+                )
                 before = new
+            return carried
 
-        _in_threads(refresh, self._changed)
-        self._bump(touched, gained)
-        first = self._number - self._index
-        return tuple(number_day(first + int(i)) for i in np.flatnonzero(touched))
+        every = [carried for chunk in in_threads(refresh, changed) for carried in chunk]
+        self._bump(every)
+        first = part.number - part.index
+        return (
+            tuple(number_day(first + index) for index in sorted({c.at for c in every})),
+            [(name, c.at, c.chunk) for c in every for name in c.names],
+        )
 
-    def _bump(self, touched: NDArray[np.bool_], gained: NDArray[np.int64]) -> None:
+    def _bump(self, every: list[_Carried]) -> None:
         pixels = np.prod(self._arrays["ndvi"].shape[1:])
+        touched = np.zeros(self._length, np.int32)
+        gained = np.zeros(self._length, np.int64)
+        for carried in every:
+            touched[carried.at] = 1
+            gained[carried.at] += carried.gained
         revision, valid = self._arrays["revision"], self._arrays["valid_fraction"]
-        revision[:] = revision[:] + touched.astype(np.int32)
+        revision[:] = revision[:] + touched
         valid[:] = np.where(gained, (np.rint(valid[:] * pixels) + gained) / pixels, valid[:])
 
-    def _set_daily(self, revision: int, scene_count: int) -> bool:
+    def _set_daily(self, revision: int, scene_count: int, written: Sequence[Written]) -> bool:
         pixels = int(np.prod(self._arrays["ndvi"].shape[1:]))
         values = {
-            "time": self._number,
+            "time": self.part.number,
             "revision": revision,
             "scene_count": scene_count,
-            "observed_fraction": self._observed / pixels,
-            "valid_fraction": self._valid / pixels,
+            "observed_fraction": sum(done.observed for done in written) / pixels,
+            "valid_fraction": sum(done.valid for done in written) / pixels,
         }
-        changed = False
-        for name, value in values.items():
-            array = self._arrays[name]
-            if self.is_new or array[self._index] != value:
-                array[self._index] = value
-                changed = True
-        return changed
+        index = self.part.index
+        changed = [
+            (self._arrays[name].async_array, value)
+            for name, value in values.items()
+            if self.part.is_new or self._arrays[name][index] != value
+        ]
 
-    async def _encoded_bytes(self) -> int:
+        async def put() -> None:
+            await asyncio.gather(*(array.setitem(index, value) for array, value in changed))
+
+        sync(put())
+        return bool(changed)
+
+    async def _encoded_bytes(self, chunks: list[_Chunk]) -> int:
+        store = self.session.store
+
         async def size(name: str, index: int, chunk: Window) -> int:
-            key = f"{name}/c/" + "/".join(map(str, (index, *self._position(chunk))))
-            store = self._session.store
-            return await store.getsize(key) if await store.exists(key) else 0
+            key = f"{name}/c/" + "/".join(map(str, (index, *self.part.place(chunk))))
+            try:
+                return await store.getsize(key)
+            except FileNotFoundError:  # A chunk of nothing but nodata is not stored.
+                return 0
 
-        return sum(await asyncio.gather(*(size(*w) for w in self._written)))
+        return sum(await asyncio.gather(*(size(*chunk) for chunk in chunks)))
 
 
-def _in_threads(work: Callable[[Window], None], items: list[Window]) -> None:
-    with ThreadPoolExecutor(THREADS) as pool:
-        for _ in pool.map(work, items):
-            pass
+def _bound(array: zarr.Array[Any], session: icechunk.Session) -> zarr.Array[Any]:
+    """The array as `session` holds it, without asking what it looks like."""
+    config = array.async_array.config
+    return zarr.Array(zarr.AsyncArray(array.metadata, StorePath(session.store, array.path), config))

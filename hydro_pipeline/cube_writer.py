@@ -5,10 +5,9 @@ import datetime as dt
 import icechunk
 
 from hydro_pipeline.area import Area
-from hydro_pipeline.cube import open_repository, translated
+from hydro_pipeline.cube import BRANCH, open_repository, translated
 from hydro_pipeline.cube_edit import DayEdit
 from hydro_pipeline.cube_layout import repository_config
-from hydro_pipeline.cube_recent import Recent
 from hydro_pipeline.cube_target import Target
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.store import Store
@@ -20,7 +19,8 @@ class CubeWriter:
     def __init__(self, store: Store, area: Area, settings: Settings) -> None:
         self.target = Target.of(store, area, settings)
         self._repository = open_repository(store, area.name)
-        self._recent = Recent()
+        self._session: icechunk.Session | None = None
+        self._edit: DayEdit | None = None
 
     def begin(self, day: dt.date) -> DayEdit:
         """Start writing `day`, from the newest committed state.
@@ -32,7 +32,16 @@ class CubeWriter:
             self.target.position(day, None, 0)
             self._repository = self._create()
         with translated(self.target.url):
-            return DayEdit(self.target, self._repository, day, self._recent)
+            session = self._session or self._repository.writable_session(BRANCH)
+            self._session = None
+            self._edit = DayEdit(self.target, session, day, self._edit)
+            return self._edit
+
+    def prepare(self) -> None:
+        """Ask for the newest committed state ahead of the next `begin`, which then uses it."""
+        if self._repository is not None:
+            with translated(self.target.url):
+                self._session = self._repository.writable_session(BRANCH)
 
     def check(self, day: dt.date) -> None:
         """Raise what `begin` would raise, without making a cube."""

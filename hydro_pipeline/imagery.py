@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
+import dask
 import dask.array as da
 import numpy as np
 import odc.stac
@@ -64,12 +65,14 @@ def load(scenes: Sequence[Scene], area: Area, settings: Settings) -> Imagery:
     for scene in scenes:
         for href in (scene.red, scene.nir, scene.scl):
             forget(href)
-    return Imagery(
-        _stack([_band(scene, "red", grid, settings) for scene in scenes]),
-        _stack([_band(scene, "nir", grid, settings) for scene in scenes]),
-        _stack([_clear(scene, grid, settings) for scene in scenes]),
-        np.array([scene.offset for scene in scenes], np.float32),
-    )
+    # Else dask imports all of distributed to see which way of rechunking fits.
+    with dask.config.set({"array.rechunk.method": "tasks"}):
+        return Imagery(
+            _stack([_band(scene, "red", grid, settings) for scene in scenes]),
+            _stack([_band(scene, "nir", grid, settings) for scene in scenes]),
+            _stack([_clear(scene, grid, settings) for scene in scenes]),
+            np.array([scene.offset for scene in scenes], np.float32),
+        )
 
 
 def _stack(planes: list[da.Array]) -> da.Array:

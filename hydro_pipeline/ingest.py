@@ -1,36 +1,37 @@
-"""Make one day of an area's cube: scenes to imagery to composite to commit."""
+"""Make days of an area's cube: scenes to imagery to composite to commit.
+
+While a day is committed, the composite of the day after is made in memory.
+"""
 
 import datetime as dt
-import itertools
 import json
+import math
 import time
-from collections.abc import Iterator
-from concurrent.futures import Future
-from dataclasses import dataclass
-from threading import Lock
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 
-import dask
 import numpy as np
-from dask.delayed import delayed
 from numpy.typing import NDArray
 
 from hydro_pipeline.area import Area
-from hydro_pipeline.composite import NODATA, SCALE, USED, VALID, Block, composite_block
+from hydro_pipeline.compose import Previous, compose
+from hydro_pipeline.composite import SCALE, USED, VALID
 from hydro_pipeline.cube import Window, day_number
 from hydro_pipeline.cube_edit import DayEdit
+from hydro_pipeline.cube_part import Pixels, Written, in_threads
 from hydro_pipeline.cube_writer import CubeWriter
 from hydro_pipeline.day_record import day_record, to_bytes, warnings_of
 from hydro_pipeline.errors import SceneError, SceneReadError
-from hydro_pipeline.imagery import Imagery
 from hydro_pipeline.look_ahead import DayImagery
 from hydro_pipeline.selection import Refusal
 from hydro_pipeline.settings import OffsetCheck, Settings
 from hydro_pipeline.store import Store
+from hydro_pipeline.tally import Tally
 
-THREADS = 8
-"""Reads at once: they mostly wait for answers."""
-PREVIEW_PX = 300
+MEMORY_BYTES = 96 << 20
+"""A day of more bytes than this is made where it is stored, window by window."""
+PIXEL_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -67,107 +68,149 @@ class DayReport:
     """Age thinned the same way, days, -1 where there is no value."""
 
 
-class _Summary:
-    """Sums over the blocks of a day, filled from several threads."""
+@dataclass
+class _Day:
+    """A day on its way into the cube."""
 
-    def __init__(self, shape: tuple[int, int], scenes: int, day: int) -> None:
-        self.pixels = shape[0] * shape[1]
-        self.counts = np.zeros((scenes, 5), np.int64)
-        self.valid = self.observed = 0
-        self.age_sum = self.ndvi_sum = 0
-        self.step = -(-max(shape) // PREVIEW_PX)
-        thinned = tuple(-(-side // self.step) for side in shape)
-        self.preview = np.full(thinned, NODATA, np.int16)
-        self.preview_age = np.full(thinned, -1, np.int16)
-        self._day = day
-        self._lock = Lock()
+    day: dt.date
+    found: DayImagery
+    base: dict[Window, Pixels]
+    """The day before, where the composite is made in memory."""
+    pixels: dict[Window, Pixels] = field(default_factory=dict)
+    """The composite, where it is made in memory."""
+    edit: DayEdit | None = None
+    """Where the day before was read from, if from the cube."""
+    tally: Tally | None = None
+    """None as long as the composite is not made."""
+    seconds: dict[str, float] = field(default_factory=dict)
 
-    def add(self, window: Window, block: Block) -> None:
-        """Take in one block of the composite."""
-        has_value = block.ndvi != NODATA
-        age = np.where(has_value, self._day - block.observed_on, -1).astype(np.int16)
-        starts = [-(-s.start // self.step) for s in window]
-        inner = tuple(
-            slice(start * self.step - s.start, None, self.step)
-            for start, s in zip(starts, window, strict=True)
+
+class Ingest:
+    """Makes days of one area's cube, each after the one before."""
+
+    def __init__(self, store: Store, area: Area, settings: Settings, run_id: str = "") -> None:
+        self.store, self.area, self.settings, self.run_id = store, area, settings, run_id
+        self.writer = CubeWriter(store, area, settings)
+        self._in_memory = PIXEL_BYTES * math.prod(area.grid.shape) <= MEMORY_BYTES
+        self._made: dict[Window, Pixels] = {}
+        """The composite that was made last."""
+        self._stored: dict[Window, Pixels] = {}
+        """The composite that was committed last, as the cube's state `_snapshot`."""
+        self._snapshot = ""
+
+    def run(self, days: Iterable[tuple[dt.date, "Future[DayImagery]"]]) -> Iterator[DayReport]:
+        """Make and commit `days` in order; a report follows each commit.
+
+        Nothing is being committed while a report is looked at. Raises `SceneReadError` where
+        pixels cannot be read, and what `CubeWriter.begin` and `DayEdit.commit` raise; of that day
+        nothing is stored then but a note of scenes that cannot be read, and the days before stay.
+        """
+        with ThreadPoolExecutor(1, "make") as making, ThreadPoolExecutor(1, "store") as storing:
+            report: Future[DayReport] | None = None
+            for day, reading in days:
+                made = making.submit(self._make, day, reading)
+                if report is not None:
+                    yield report.result()
+                report = storing.submit(self._store, day, made)
+            if report is not None:
+                yield report.result()
+
+    def _make(self, day: dt.date, reading: "Future[DayImagery]") -> _Day:
+        """The day's composite in memory; a large one is left to be made where it is stored."""
+        started = time.perf_counter()
+        made = _Day(day, reading.result(), self._made)
+        made.seconds["read"] = time.perf_counter() - started
+        if self._in_memory:
+            previous = made.base.__getitem__
+            if not made.base:
+                made.base, made.edit = {}, self.writer.begin(day)
+                previous = made.edit.part.previous
+
+            def keep(window: Window, pixels: Pixels, before: Pixels) -> None:
+                made.pixels[window], made.base[window] = pixels, before
+
+            self._compose(made, previous, keep)
+            self._made = made.pixels
+        return made
+
+    def _store(self, day: dt.date, making: "Future[_Day]") -> DayReport:
+        try:
+            made = making.result()
+            started = time.perf_counter()
+            edit = made.edit or self.writer.begin(day)
+            written = self._write(made, edit)
+            return self._commit(made, edit, written, started)
+        except SceneReadError as error:
+            note_failure(self.store, self.area.name, day, error, self.run_id)
+            raise
+
+    def _write(self, made: _Day, edit: DayEdit) -> list[Written]:
+        """Write the composite; make it, or make it anew if another run has changed the cube."""
+        follows = made.base is self._stored and edit.base == self._snapshot
+        if made.tally and (made.edit or follows):
+            return in_threads(
+                lambda window: edit.part.write(window, made.pixels[window], made.base[window]),
+                list(made.pixels),
+            )
+        self._in_memory, made.pixels = False, {}
+        return self._compose(made, edit.part.previous, edit.part.write)
+
+    def _compose[R](
+        self, made: _Day, previous: Previous, put: Callable[[Window, Pixels, Pixels], R]
+    ) -> list[R]:
+        started = time.perf_counter()
+        max_age = self.writer.target.max_age
+        made.tally, given = compose(
+            made.found.imagery, day_number(made.day), max_age, previous, put
         )
-        thin = block.ndvi[inner]
-        outer = tuple(
-            slice(start, start + size) for start, size in zip(starts, thin.shape, strict=True)
+        made.seconds["compute"] = time.perf_counter() - started
+        return given
+
+    def _commit(
+        self, made: _Day, edit: DayEdit, written: list[Written], started: float
+    ) -> DayReport:
+        """Make the day visible, and say so."""
+        area, day, tally, selection = self.area.name, made.day, made.tally, made.found.selection
+        assert tally is not None
+        outcome = _outcome(tally.counts)
+        record = day_record(
+            area, day, selection, tally.counts, tally.pixels, outcome, self.run_id,
+            self.settings.offset_check,
+        )  # fmt: skip
+        warnings = warnings_of(record)
+        if warnings and self.settings.offset_check is OffsetCheck.FAIL:
+            raise SceneError(f"{area} {day}: {'; '.join(warnings)} (HYDRO_OFFSET_CHECK=fail)")
+        ids = [scene.id for scene in selection.scenes]
+        with_data = int(np.count_nonzero(tally.counts[:, VALID]))
+        facts = {"scenes": ids, "run_id": self.run_id, "outcome": outcome}
+        commit = edit.commit(written, with_data, facts)
+        self._stored, self._snapshot = made.pixels, edit.snapshot
+        with ThreadPoolExecutor(2) as pool:
+            pool.submit(self.writer.prepare)
+            clearing = pool.submit(clear_failure, self.store, area, day)
+            self.store.put(scenes_key(area, day), to_bytes(record))
+            clearing.result()
+        made.seconds["store"] = time.perf_counter() - started
+        sums = tally.sums
+        return DayReport(
+            area=area,
+            day=day,
+            outcome=outcome,
+            scenes=tuple(ids),
+            refused=selection.refused,
+            warnings=warnings,
+            observed_fraction=sums.observed / tally.pixels,
+            valid_fraction=sums.valid / tally.pixels,
+            mean_age_days=sums.age / sums.valid if sums.valid else None,
+            mean_ndvi=sums.ndvi * SCALE / sums.valid if sums.valid else None,
+            revision=commit.revision,
+            changed=commit.changed,
+            refreshed=commit.refreshed,
+            bytes_written=commit.bytes_written,
+            seconds=made.seconds,
+            preview=tally.preview,
+            preview_age=tally.preview_age,
         )
-        self.preview[outer] = thin
-        self.preview_age[outer] = age[inner]
-        with self._lock:
-            self.counts += block.counts
-            self.valid += int(np.count_nonzero(has_value))
-            self.observed += int(np.count_nonzero(age == 0))
-            self.age_sum += int(age.sum(where=has_value, dtype=np.int64))
-            self.ndvi_sum += int(block.ndvi.sum(where=has_value, dtype=np.int64))
-
-
-def ingest_day(
-    store: Store,
-    area: Area,
-    settings: Settings,
-    writer: CubeWriter,
-    day: dt.date,
-    reading: "Future[DayImagery]",
-    run_id: str,
-) -> DayReport:
-    """Make `day` from its imagery and commit it.
-
-    Raises `SceneReadError` where pixels cannot be read, and what `CubeWriter.begin` and
-    `DayEdit.commit` raise; nothing is stored then.
-    """
-    seconds: dict[str, float] = {}
-    started = time.perf_counter()
-    found = reading.result()
-    selection, imagery = found.selection, found.imagery
-    seconds["read"] = time.perf_counter() - started
-    started = time.perf_counter()
-    edit = writer.begin(day)
-    summary = _Summary(area.grid.shape.yx, len(selection.scenes), day_number(day))
-    _compute(edit, imagery, summary, writer.target.max_age)
-    seconds["compute"] = time.perf_counter() - started
-    outcome = _outcome(summary.counts)
-    record = day_record(
-        area.name,
-        day,
-        selection,
-        summary.counts,
-        summary.pixels,
-        outcome,
-        run_id,
-        settings.offset_check,
-    )
-    warnings = warnings_of(record)
-    if warnings and settings.offset_check is OffsetCheck.FAIL:
-        raise SceneError(f"{area.name} {day}: {'; '.join(warnings)} (HYDRO_OFFSET_CHECK=fail)")
-    started = time.perf_counter()
-    ids = [scene.id for scene in selection.scenes]
-    with_data = int(np.count_nonzero(summary.counts[:, VALID]))
-    commit = edit.commit(with_data, {"scenes": ids, "run_id": run_id, "outcome": outcome})
-    store.put(scenes_key(area.name, day), to_bytes(record))
-    seconds["commit"] = time.perf_counter() - started
-    return DayReport(
-        area=area.name,
-        day=day,
-        outcome=outcome,
-        scenes=tuple(ids),
-        refused=selection.refused,
-        warnings=warnings,
-        observed_fraction=summary.observed / summary.pixels,
-        valid_fraction=summary.valid / summary.pixels,
-        mean_age_days=summary.age_sum / summary.valid if summary.valid else None,
-        mean_ndvi=summary.ndvi_sum * SCALE / summary.valid if summary.valid else None,
-        revision=commit.revision,
-        changed=commit.changed,
-        refreshed=commit.refreshed,
-        bytes_written=commit.bytes_written,
-        seconds=seconds,
-        preview=summary.preview,
-        preview_age=summary.preview_age,
-    )
 
 
 def scenes_key(area_name: str, day: dt.date) -> str:
@@ -191,51 +234,6 @@ def clear_failure(store: Store, area_name: str, day: dt.date) -> None:
 def failure_key(area_name: str, day: dt.date) -> str:
     """Where the note of a failed day is, under the root."""
     return f"scenes/{area_name}/{day}.failed.json"
-
-
-def _compute(edit: DayEdit, imagery: Imagery, summary: _Summary, max_age: int) -> None:
-    """Make and write the composite block by block, each of the imagery's blocks read once."""
-
-    def block(red: _Planes, nir: _Planes, clear: _Planes, window: Window) -> None:
-        size = tuple(s.stop - s.start for s in window)
-        made = composite_block(
-            np.stack(red) if red else np.empty((0, *size), np.uint16),
-            np.stack(nir) if nir else np.empty((0, *size), np.uint16),
-            np.stack(clear) if clear else np.empty((0, *size), np.bool_),
-            imagery.offset,
-            *edit.previous(window),
-            day_number(edit.day),
-            max_age,
-        )
-        edit.write(window, made.ndvi, made.observed_on)
-        summary.add(window, made)
-
-    dask.compute(
-        *(delayed(block)(*pixels, window) for window, pixels in _parts(imagery)),
-        scheduler="threads",
-        num_workers=THREADS,
-    )
-
-
-_Planes = list[NDArray[Any]]
-"""One (y, x) array a scene."""
-
-
-def _parts(imagery: Imagery) -> Iterator[tuple[Window, list[Any]]]:
-    """Windows of the grid, with red, nir and clear in each as one lazy (y, x) array a scene."""
-    bands = [
-        [scene.to_delayed() for scene in array]
-        for array in (imagery.red, imagery.nir, imagery.clear)
-    ]
-    _, heights, widths = imagery.red.chunks
-    for row, (top, height) in enumerate(_spans(heights)):
-        for col, (left, width) in enumerate(_spans(widths)):
-            window = slice(top, top + height), slice(left, left + width)
-            yield window, [[scene[row, col] for scene in band] for band in bands]
-
-
-def _spans(sizes: tuple[int, ...]) -> Iterator[tuple[int, int]]:
-    return zip(itertools.accumulate(sizes, initial=0), sizes, strict=False)
 
 
 def _outcome(counts: NDArray[np.int64]) -> str:

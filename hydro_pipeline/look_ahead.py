@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import dask
+import dask.threaded
 import pystac
 
 from hydro_pipeline.area import Area
@@ -38,7 +39,7 @@ def read_ahead(
     A future's result raises `SceneReadError` where the imagery cannot be read. At most `DAYS` days
     of at most `BYTES` are held in memory.
     """
-    pool = ThreadPoolExecutor(1)
+    pool = ThreadPoolExecutor(1, "read")
     waiting: deque[tuple[dt.date, Future[DayImagery]]] = deque()
     try:
         for day, items in days:
@@ -56,6 +57,6 @@ def _read(items: Sequence[pystac.Item], area: Area, settings: Settings) -> DayIm
     imagery = load(selection.scenes, area, settings)
     bands = imagery.red, imagery.nir, imagery.clear
     if sum(band.nbytes for band in bands) <= BYTES:
-        red, nir, clear = dask.persist(*bands, scheduler="threads", num_workers=THREADS)
+        red, nir, clear = dask.persist(*bands, scheduler=dask.threaded.get, num_workers=THREADS)
         imagery = replace(imagery, red=red, nir=nir, clear=clear)
     return DayImagery(selection, imagery)

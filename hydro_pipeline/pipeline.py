@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pystac
 
 from hydro_pipeline.area import Area
 from hydro_pipeline.catalog import Catalog, open_catalog
 from hydro_pipeline.cube import Cube, cube_key
 from hydro_pipeline.cube_layout import check_meaning, meaning
-from hydro_pipeline.cube_writer import CubeWriter
-from hydro_pipeline.errors import AreaError, MissingDayError, SceneReadError
+from hydro_pipeline.errors import AreaError, MissingDayError
 from hydro_pipeline.field_stats import StatsReport, StatsUpdate
 from hydro_pipeline.fields import FieldsReading, fields_etag, read_fields
-from hydro_pipeline.ingest import DayReport, clear_failure, ingest_day, note_failure, scenes_key
+from hydro_pipeline.ingest import DayReport, Ingest, scenes_key
 from hydro_pipeline.look_ahead import read_ahead
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.stats import (
@@ -123,26 +123,16 @@ class Pipeline:
         `SceneReadError` where a scene cannot be read (days before it stay committed).
         """
         area = self.area(name)
-        writer = CubeWriter(self.store, area, self.settings)
+        ingest = Ingest(self.store, area, self.settings, run_id)
         days = sorted(days)
         if resume:
             days = [day for day in days if not self._made_by(name, day, run_id)]
         if not days:
             return
-        writer.check(days[0])
+        ingest.writer.check(days[0])
         if self.cube(name) is None:
             self.catalog.check_covers(area)
-        for start in range(0, len(days), SEARCH_DAYS):
-            batch = days[start : start + SEARCH_DAYS]
-            scenes = self.catalog.scenes(area, batch[0], batch[-1])
-            wanted = [(day, scenes[day]) for day in batch]
-            for day, imagery in read_ahead(wanted, area, self.settings):
-                try:
-                    yield ingest_day(self.store, area, self.settings, writer, day, imagery, run_id)
-                except SceneReadError as error:
-                    note_failure(self.store, name, day, error, run_id)
-                    raise
-                clear_failure(self.store, name, day)
+        yield from ingest.run(read_ahead(self._items(area, days), area, self.settings))
 
     def update_field_stats(self, name: str, days: Sequence[dt.date]) -> Iterator[StatsReport]:
         """Compute exactly the stale (field, day) pairs in `days` and drop unwanted rows.
@@ -239,6 +229,15 @@ class Pipeline:
             stale_days=tuple(stale),
             stale_pairs=sum(n for _, n in _with_threads(count, stale)),
         )
+
+    def _items(
+        self, area: Area, days: Sequence[dt.date]
+    ) -> Iterator[tuple[dt.date, Sequence[pystac.Item]]]:
+        """The items of each day, searched for `SEARCH_DAYS` at once."""
+        for start in range(0, len(days), SEARCH_DAYS):
+            batch = days[start : start + SEARCH_DAYS]
+            found = self.catalog.scenes(area, batch[0], batch[-1])
+            yield from ((day, found[day]) for day in batch)
 
     def _opened(self, name: str) -> tuple[Area, FieldsReading, Cube | None]:
         """The area with its fields, and its cube, which is opened meanwhile."""

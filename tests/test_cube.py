@@ -47,14 +47,16 @@ def observed(seed, share=0.4, rows=slice(None)):
 def put(writer, when, seen, scenes=1):
     """Commit one day from what was observed on it."""
     edit = writer.begin(when)
+    written = []
     for window in windows(SHAPE, 512):
-        before, before_on = edit.previous(window)
+        before, before_on = edit.part.previous(window)
         mine = seen[window]
         ndvi = np.where(mine != NODATA, mine, before)
         on = np.where(mine != NODATA, day_number(when), before_on).astype(np.int16)
         old = (mine == NODATA) & (day_number(when) - on.astype(int) > writer.target.max_age)
-        edit.write(window, np.where(old, NODATA, ndvi), np.where(old, NODATA, on))
-    return edit.commit(scenes, {"scenes": ["S2A_TEST"]})
+        new = np.where(old, NODATA, ndvi), np.where(old, NODATA, on)
+        written.append(edit.part.write(window, new, (before, before_on)))
+    return edit.commit(written, scenes, {"scenes": ["S2A_TEST"]})
 
 
 def pixels(store, name="farm"):
@@ -183,11 +185,12 @@ def test_two_writers_on_one_state_conflict(store, settings):
     put(CubeWriter(store, AREA, settings), day(0), observed(0))
     slow, fast = (CubeWriter(store, AREA, settings) for _ in range(2))
     late = slow.begin(day(1))
-    late.write(WHOLE, observed(5), observed(5))
+    new = observed(5), observed(5)
+    written = late.part.write(WHOLE, new, late.part.previous(WHOLE))
     put(fast, day(1), observed(1))
     expected = pixels(store)
     with pytest.raises(ConflictError, match="another run committed first"):
-        late.commit(1, {})
+        late.commit([written], 1, {})
     assert pixels(store) == expected
 
 

@@ -26,14 +26,11 @@ def store(request, settings):
 
 def put(writer, number, value):
     edit = writer.begin(FIRST + dt.timedelta(number))
-    edit.previous(WHOLE)
+    before = edit.part.previous(WHOLE)
     shape = AREA.grid.shape.yx
-    edit.write(
-        WHOLE,
-        np.full(shape, value, np.int16),
-        np.full(shape, day_number(edit.day) if value != NODATA else NODATA, np.int16),
-    )
-    edit.commit(1, {})
+    seen = day_number(edit.day) if value != NODATA else NODATA
+    new = np.full(shape, value, np.int16), np.full(shape, seen, np.int16)
+    edit.commit([edit.part.write(WHOLE, new, before)], 1, {})
 
 
 def pixels(store):
