@@ -5,19 +5,16 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import dask
-import dask.threaded
 import numpy as np
 from dask.delayed import delayed
 from numpy.typing import NDArray
 
+from hydro_pipeline.cluster import Get
 from hydro_pipeline.composite import Block, composite_block
 from hydro_pipeline.cube import Window
 from hydro_pipeline.cube_part import Pixels
 from hydro_pipeline.imagery import Imagery
 from hydro_pipeline.tally import Piece, Tally, piece_of
-
-THREADS = 8
-"""Blocks at once: they mostly wait for answers."""
 
 Previous = Callable[[Window], Pixels]
 """The day before in a window."""
@@ -29,11 +26,13 @@ def compose[R](
     max_age: int,
     previous: Previous,
     put: Callable[[Window, Pixels, Pixels], R],
+    get: Get,
 ) -> tuple[Tally, list[R]]:
     """The composite of `day` (days since 1970-01-01), on the grid of `imagery`.
 
     Each window's NDVI and observed_on go to `put`, with those of the day before, as soon as they
-    are made; returned is what it gives. Raises `SceneReadError` where pixels cannot be read.
+    are made; returned is what it gives. `get` runs all this, `previous` and `put` included.
+    Raises `SceneReadError` where pixels cannot be read.
     """
     scenes, *shape = imagery.red.shape
     tally = Tally((shape[0], shape[1]), scenes)
@@ -48,8 +47,7 @@ def compose[R](
 
     done = dask.compute(
         *(delayed(block)(*pixels, window) for window, pixels in _parts(imagery)),
-        scheduler=dask.threaded.get,
-        num_workers=THREADS,
+        scheduler=get,
     )
     for piece, _ in done:
         tally.add(piece)

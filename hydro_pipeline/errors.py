@@ -72,5 +72,9 @@ class SceneReadError(TransientError):
     """A scene's pixels could not be read."""
 
 
+class ClusterError(TransientError):
+    """The Dask cluster cannot be reached, or lost its workers."""
+
+
 class ConflictError(TransientError):
     """Another writer changed the same object first."""

@@ -9,12 +9,14 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hydro_pipeline.area import Area
+from hydro_pipeline.cluster import Cluster, threads
 from hydro_pipeline.compose import Previous, compose
 from hydro_pipeline.composite import SCALE, USED, VALID
 from hydro_pipeline.cube import Window, day_number
@@ -32,6 +34,8 @@ from hydro_pipeline.tally import Tally
 MEMORY_BYTES = 96 << 20
 """A day of more bytes than this is made where it is stored, window by window."""
 PIXEL_BYTES = 4
+THREADS = 8
+"""Blocks at once: they mostly wait for answers."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,9 @@ class Ingest:
     def __init__(self, store: Store, area: Area, settings: Settings, run_id: str = "") -> None:
         self.store, self.area, self.settings, self.run_id = store, area, settings, run_id
         self.writer = CubeWriter(store, area, settings)
-        self._in_memory = PIXEL_BYTES * math.prod(area.grid.shape) <= MEMORY_BYTES
+        self._cluster: Cluster | None = None
+        small = PIXEL_BYTES * math.prod(area.grid.shape) <= MEMORY_BYTES
+        self._in_memory = small and settings.dask_scheduler is None
         self._made: dict[Window, Pixels] = {}
         """The composite that was made last."""
         self._stored: dict[Window, Pixels] = {}
@@ -102,10 +108,15 @@ class Ingest:
         """Make and commit `days` in order; a report follows each commit.
 
         Nothing is being committed while a report is looked at. Raises `SceneReadError` where
-        pixels cannot be read, and what `CubeWriter.begin` and `DayEdit.commit` raise; of that day
-        nothing is stored then but a note of scenes that cannot be read, and the days before stay.
+        pixels cannot be read, `ClusterError`, and what `CubeWriter.begin` and `DayEdit.commit`
+        raise; of that day nothing is stored then but a note of scenes that cannot be read, and the
+        days before stay.
         """
-        with ThreadPoolExecutor(1, "make") as making, ThreadPoolExecutor(1, "store") as storing:
+        with ExitStack() as stack:
+            if address := self.settings.dask_scheduler:
+                self._cluster = stack.enter_context(closing(Cluster(address)))
+            making = stack.enter_context(ThreadPoolExecutor(1, "make"))
+            storing = stack.enter_context(ThreadPoolExecutor(1, "store"))
             report: Future[DayReport] | None = None
             for day, reading in days:
                 made = making.submit(self._make, day, reading)
@@ -138,31 +149,40 @@ class Ingest:
             made = making.result()
             started = time.perf_counter()
             edit = made.edit or self.writer.begin(day)
-            written = self._write(made, edit)
+            if self._fits(made, edit):
+                written = in_threads(
+                    lambda window: edit.part.write(window, made.pixels[window], made.base[window]),
+                    list(made.pixels),
+                )
+            else:
+                written = self._compose_into(edit, made)
+                started += made.seconds["compute"]
             return self._commit(made, edit, written, started)
         except SceneReadError as error:
             note_failure(self.store, self.area.name, day, error, self.run_id)
             raise
 
-    def _write(self, made: _Day, edit: DayEdit) -> list[Written]:
-        """Write the composite; make it, or make it anew if another run has changed the cube."""
+    def _fits(self, made: _Day, edit: DayEdit) -> bool:
+        """Whether the composite is made, and on what is now the cube's day before."""
         follows = made.base is self._stored and edit.base == self._snapshot
-        if made.tally and (made.edit or follows):
-            return in_threads(
-                lambda window: edit.part.write(window, made.pixels[window], made.base[window]),
-                list(made.pixels),
-            )
-        self._in_memory, made.pixels = False, {}
-        return self._compose(made, edit.part.previous, edit.part.write)
+        return made.tally is not None and (made.edit is not None or follows)
+
+    def _compose_into(self, edit: DayEdit, made: _Day) -> list[Written]:
+        """Make the composite from the stored day before, and write each window as it is made."""
+        self._in_memory, made.pixels, part = False, {}, edit.part
+        if self._cluster is not None:
+            scenes = made.found.selection.scenes
+            self._cluster.forget(href for s in scenes for href in (s.red, s.nir, s.scl))
+            part = part.fork()
+        return self._compose(made, part.previous, part.write)
 
     def _compose[R](
         self, made: _Day, previous: Previous, put: Callable[[Window, Pixels, Pixels], R]
     ) -> list[R]:
         started = time.perf_counter()
-        max_age = self.writer.target.max_age
-        made.tally, given = compose(
-            made.found.imagery, day_number(made.day), max_age, previous, put
-        )
+        day, max_age = day_number(made.day), self.writer.target.max_age
+        get = self._cluster.get if self._cluster else threads(THREADS)
+        made.tally, given = compose(made.found.imagery, day, max_age, previous, put, get)
         made.seconds["compute"] = time.perf_counter() - started
         return given
 

@@ -7,10 +7,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import dask
-import dask.threaded
 import pystac
 
 from hydro_pipeline.area import Area
+from hydro_pipeline.cluster import threads
 from hydro_pipeline.imagery import Imagery, load
 from hydro_pipeline.selection import Selection, select
 from hydro_pipeline.settings import Settings
@@ -18,7 +18,7 @@ from hydro_pipeline.settings import Settings
 DAYS = 3
 """Days that are read ahead at most, one after the other."""
 BYTES = 96 << 20
-"""A day with more imagery than this is read block by block when its turn comes."""
+"""A day with more imagery than this, or one for a cluster, is read when its turn comes."""
 THREADS = 16
 """Reads at once: they mostly wait for answers."""
 
@@ -56,7 +56,7 @@ def _read(items: Sequence[pystac.Item], area: Area, settings: Settings) -> DayIm
     selection = select(items)
     imagery = load(selection.scenes, area, settings)
     bands = imagery.red, imagery.nir, imagery.clear
-    if sum(band.nbytes for band in bands) <= BYTES:
-        red, nir, clear = dask.persist(*bands, scheduler=dask.threaded.get, num_workers=THREADS)
+    if not settings.dask_scheduler and sum(band.nbytes for band in bands) <= BYTES:
+        red, nir, clear = dask.persist(*bands, scheduler=threads(THREADS))
         imagery = replace(imagery, red=red, nir=nir, clear=clear)
     return DayImagery(selection, imagery)

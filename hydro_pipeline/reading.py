@@ -142,18 +142,20 @@ def persist[T](scene_id: str, href: str, read: Callable[[], T]) -> T:
             forget(href)
             reason = _reason(error)
             delay = TRIES.first_delay * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
-            if (
+            final = (
                 "://" not in href
                 or attempt == TRIES.attempts
                 or not isinstance(error, RasterioIOError)
-                or any(final in reason for final in FINAL)
+                or any(code in reason for code in FINAL)
                 or time.monotonic() + delay > started + TRIES.limit
-            ):
-                raise SceneReadError(
-                    f"scene {scene_id}: {href} could not be read "
-                    f"({attempt} {'try' if attempt == 1 else 'tries'}): {reason}"
-                ) from None
-            time.sleep(delay)
+            )
+        if final:
+            # Out of the handler: GDAL's error as its context would keep it from being pickled.
+            raise SceneReadError(
+                f"scene {scene_id}: {href} could not be read "
+                f"({attempt} {'try' if attempt == 1 else 'tries'}): {reason}"
+            )
+        time.sleep(delay)
     raise AssertionError("unreachable")
 
 

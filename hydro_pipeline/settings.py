@@ -105,6 +105,11 @@ class Settings(BaseSettings):
     lookback_days: int = Field(
         default=14, ge=0, le=90, description="How many days back late scenes are looked for."
     )
+    dask_scheduler: str | None = Field(
+        default=None,
+        description="Address of a Dask scheduler, `tcp://host:8786`, whose workers read and "
+        "compute; unset: threads of the run itself.",
+    )
     alert_webhook: SecretStr | None = Field(
         default=None, description="Slack-compatible URL that failures are posted to; unset: off."
     )
@@ -123,6 +128,7 @@ class Settings(BaseSettings):
     @field_validator(
         "start_date",
         "max_age_days",
+        "dask_scheduler",
         "s3_endpoint_url",
         "s3_access_key_id",
         "s3_secret_access_key",
@@ -147,6 +153,13 @@ class Settings(BaseSettings):
         if not value or any(not 1 <= c <= 11 for c in value):
             raise ValueError("give SCL classes from 1 to 11, for example 4,5,6")
         return tuple(sorted(set(value)))
+
+    @field_validator("dask_scheduler")
+    @classmethod
+    def _scheduler_address(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"(tcp|tls|ws|wss)://[^/\s]+:\d+/?", value):
+            raise ValueError("give the address of a Dask scheduler, for example tcp://host:8786")
+        return value
 
     @field_validator("root")
     @classmethod

@@ -48,6 +48,21 @@ def test_kustomization_builds(name: str) -> None:
         kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
 
 
+def test_dask_cluster_has_valid_restricted_pods_of_the_deployments_image() -> None:
+    spec = yaml.safe_load((K8S / "dask" / "cluster.yaml").read_text())["spec"]
+    for part in ("worker", "scheduler"):
+        pod = spec[part]["spec"]
+        kubernetes_validate.validate(
+            {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": part}, "spec": pod},
+            KUBERNETES,
+            strict=True,
+        )
+        check_pod(pod)
+        seed = yaml.safe_load((K8S / "seed" / "job.yaml").read_text())["spec"]["template"]["spec"]
+        assert pod["containers"][0]["image"] == seed["containers"][0]["image"]
+        assert pod["containers"][0]["args"][:2] == ["dask", part]
+
+
 @pytest.mark.parametrize("name", ["minio", "postgres"])
 def test_data_is_on_a_claim_and_services_and_policies_find_their_pods(name: str) -> None:
     found = {
