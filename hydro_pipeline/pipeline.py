@@ -24,7 +24,7 @@ from hydro_pipeline.look_ahead import read_ahead
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.stats import read_day, read_summary, read_table, stale_pairs, stored_days
 from hydro_pipeline.store import Store
-from hydro_pipeline.weights import load_weights
+from hydro_pipeline.weights import kept_weights
 
 SEARCH_DAYS = 31
 """Days that one search asks for."""
@@ -151,11 +151,10 @@ class Pipeline:
                 f"hydro run {name} --from {min(days)} --to {max(days)}"
             )
         check_meaning(cube.meaning, meaning(state.area, self.settings), cube.url)
-        weights = load_weights(
-            self.store, state.area, state.fields.fields, self.settings.zonal_weights
-        )
-        update = StatsUpdate(self.store, cube, state.wanted, weights, dt.datetime.now(dt.UTC))
-        yield from update.run(sorted(days))
+        fields, now = state.fields.fields, dt.datetime.now(dt.UTC)
+        with kept_weights(self.store, state.area, fields, self.settings.zonal_weights) as weights:
+            update = StatsUpdate(self.store, cube, state.wanted, weights, now)
+            yield from update.run(sorted(days))
 
     def settled(self, name: str) -> bool:
         """True if nothing changed since statistics were last seen complete; three requests."""
