@@ -11,7 +11,7 @@ from benchmarks.bench import Bench
 from benchmarks.servers import Wire
 from benchmarks.table import machine, save, show
 
-CASES = ("zonal", "season", "daily", "large", "growth", "areas")
+CASES = ("zonal", "season", "late", "daily", "large", "growth", "areas")
 
 
 def main() -> None:
