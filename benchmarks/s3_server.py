@@ -69,6 +69,7 @@ class _Handler(BaseHTTPRequestHandler):
         with server.lock:
             status, headers, body = _answer(server.objects, self, key, query, data)
             server.counts[self.command] += 1
+            server.counts["chunk_gets"] += self.command == "GET" and "/chunks/" in key
             server.counts["bytes_in"] += len(data)
             server.counts["bytes_out"] += len(body)
         server.wait_for_line(len(data) + len(body))

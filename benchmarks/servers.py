@@ -63,7 +63,7 @@ class EarthSearch(_Served):
 
 
 class Bucket(_Served):
-    """An empty S3 bucket; counts: requests by method, `bytes_in`, `bytes_out`."""
+    """An empty S3 bucket; counts: requests by method, `chunk_gets`, `bytes_in`, `bytes_out`."""
 
     def __init__(self, wire: Wire) -> None:
         super().__init__(_serve_s3, wire)

@@ -1,11 +1,12 @@
 """Bring a range of days' statistics up to date: compute the stale rows, drop the unwanted."""
 
 import datetime as dt
+import itertools
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,9 +16,14 @@ from hydro_pipeline.cube import Cube, day_number
 from hydro_pipeline.sample import Sample, Sampler
 from hydro_pipeline.stats import StalePairs, Wanted, read_day, stale_pairs, to_rows, write_day
 from hydro_pipeline.store import Store
-from hydro_pipeline.zonal import Weights, statistics
+from hydro_pipeline.zonal import Weights, load_kernel, statistics
 
 THREADS = 8
+"""Runs of days with the same pixels that are worked on at once."""
+FILES = 4
+"""Days of one such run whose files are held in memory at once."""
+REQUESTS = 16
+"""Requests that wait for the store at once."""
 
 
 @dataclass(frozen=True)
@@ -56,38 +62,46 @@ class StatsUpdate:
         the number of days. Raises `MissingDayError` before any work if a day is not in the cube.
         """
         alike = self.cube.alike(days)
-        samplers: dict[bytes, tuple[Weights, Sampler]] = {}
-        with ThreadPoolExecutor(THREADS) as chunks, ThreadPoolExecutor(THREADS) as pool:
-            for reports in pool.map(lambda days: self._updates(days, samplers, chunks), alike):
+        subsets = _Subsets(self.cube, self.weights)
+        with ThreadPoolExecutor(REQUESTS) as requests, ThreadPoolExecutor(THREADS) as pool:
+            requests.submit(load_kernel)
+            for reports in pool.map(lambda days: self._updates(days, subsets, requests), alike):
                 yield from reports
 
     def _updates(
-        self,
-        days: Sequence[dt.date],
-        samplers: dict[bytes, tuple[Weights, Sampler]],
-        chunks: ThreadPoolExecutor,
+        self, days: Sequence[dt.date], subsets: "_Subsets", requests: ThreadPoolExecutor
     ) -> list[StatsReport]:
         """Days with the same pixels, which are read once as long as the same fields need them."""
-        samples: dict[bytes, Sample] = {}
-        return [self._update(day, samplers, samples, chunks) for day in days]
-
-    def _update(
-        self,
-        day: dt.date,
-        samplers: dict[bytes, tuple[Weights, Sampler]],
-        samples: dict[bytes, Sample],
-        chunks: ThreadPoolExecutor,
-    ) -> StatsReport:
-        started = time.perf_counter()
         area = self.cube.area_name
-        file = read_day(self.store, area, day)
-        stale = stale_pairs(self.wanted, day, self.cube.revisions[day], file.rows)
-        chunks_read = bytes_read = 0
-        if stale:
-            rows, chunks_read, bytes_read = self._rows(day, stale, samplers, samples, chunks)
-            write_day(self.store, area, day, file, rows, stale.drop)
+        reports: list[StatsReport] = []
+        key, sample = b"", None
+        for some in itertools.batched(days, FILES):
+            started = time.perf_counter()
+            writing = []
+            for day, file in zip(
+                some, requests.map(lambda day: read_day(self.store, area, day), some), strict=True
+            ):
+                stale = stale_pairs(self.wanted, day, self.cube.revisions[day], file.rows)
+                chunks_read = bytes_read = 0
+                if stale:
+                    weights, sampler = subsets.of(stale.compute)
+                    if sample is None or key != stale.compute.tobytes():
+                        key, sample = stale.compute.tobytes(), sampler.read(day, requests.map)
+                        chunks_read, bytes_read = sample.chunks_read, sample.bytes_read
+                    rows = self._rows(day, stale.compute, weights, sample)
+                    writing.append(
+                        requests.submit(write_day, self.store, area, day, file, rows, stale.drop)
+                    )
+                reports.append(self._report(day, stale, chunks_read, bytes_read, started))
+            for written in writing:
+                written.result()
+        return reports
+
+    def _report(
+        self, day: dt.date, stale: StalePairs, chunks_read: int, bytes_read: int, started: float
+    ) -> StatsReport:
         return StatsReport(
-            area,
+            self.cube.area_name,
             day,
             tuple(self.wanted.field_ids.take(pa.array(stale.compute)).to_pylist()),
             len(stale.drop),
@@ -98,39 +112,9 @@ class StatsUpdate:
         )
 
     def _rows(
-        self,
-        day: dt.date,
-        stale: StalePairs,
-        samplers: dict[bytes, tuple[Weights, Sampler]],
-        samples: dict[bytes, Sample],
-        chunks: ThreadPoolExecutor,
-    ) -> tuple[pa.Table, int, int]:
-        key = stale.compute.tobytes()
-        known = samplers.get(key)
-        if known is None:
-            subset = self.weights.subset(stale.compute)
-            known = subset, Sampler(self.cube, subset)
-            if len(samplers) >= THREADS:
-                samplers.clear()
-            samplers[key] = known
-        weights, sampler = known
-        sample = samples.get(key)
-        chunks_read = bytes_read = 0
-        if sample is None:
-            sample = sampler.read(day, chunks.map)
-            chunks_read, bytes_read = sample.chunks_read, sample.bytes_read
-            samples.clear()
-            samples[key] = sample
-        columns = statistics(weights, sample.ndvi, sample.observed_on, day_number(day))
-        return (
-            self._table(day, stale.compute, columns),
-            chunks_read,
-            bytes_read,
-        )
-
-    def _table(
-        self, day: dt.date, index: NDArray[np.int64], columns: dict[str, NDArray[Any]]
+        self, day: dt.date, index: NDArray[np.int64], weights: Weights, sample: Sample
     ) -> pa.Table:
+        columns = statistics(weights, sample.ndvi, sample.observed_on, day_number(day))
         planted = self.wanted.planted[index]
         last = columns["last_observed"]
         count = len(index)
@@ -148,3 +132,23 @@ class StatsUpdate:
                 "computed_at": pa.array([self.now] * count, pa.timestamp("us", tz="UTC")),
             }
         )
+
+
+class _Subsets:
+    """Weights and sampler of each set of stale fields, made once while days share it."""
+
+    def __init__(self, cube: Cube, weights: Weights) -> None:
+        self._cube, self._weights = cube, weights
+        self._made: dict[bytes, tuple[Weights, Sampler]] = {}
+        self._lock = threading.Lock()
+
+    def of(self, index: NDArray[np.int64]) -> tuple[Weights, Sampler]:
+        """Of the fields at the positions `index`."""
+        key = index.tobytes()
+        with self._lock:
+            if key not in self._made:
+                if len(self._made) >= THREADS:
+                    self._made.clear()
+                subset = self._weights.subset(index)
+                self._made[key] = subset, Sampler(self._cube, subset)
+            return self._made[key]

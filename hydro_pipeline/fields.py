@@ -16,8 +16,9 @@ from hydro_pipeline.area import Area
 from hydro_pipeline.errors import FieldsError
 from hydro_pipeline.fieldfile import LONLAT, Feature, Geometries, read_features, reprojected
 from hydro_pipeline.settings import ZonalWeights
-from hydro_pipeline.store import Store
+from hydro_pipeline.store import Store, StoredObject
 
+READ_THREADS = 8
 SUFFIXES = (".geojson", ".json", ".parquet", ".geoparquet")
 """File names that are read as fields."""
 
@@ -94,16 +95,19 @@ def parse_fields(source: str, data: bytes) -> FieldsReading:
     return FieldsReading(tuple(sorted(fields, key=lambda f: f.field_id)), tuple(problems))
 
 
-def read_fields(store: Store, area: Area) -> FieldsReading:
-    """The fields of all files under `inputs/<area>/fields/`.
+def read_fields(
+    store: Store, area: Area, files: Sequence[StoredObject] | None = None
+) -> FieldsReading:
+    """The fields of all files under `inputs/<area>/fields/`, or of `files`, a listing of it.
 
     A file that cannot be used does not stop the others. Of a `field_id` in two files, the one
     written later counts. A field wholly outside the area's grid is left out. All three are
     reported as problems.
     """
     folder = _folder(area.name)
-    oldest_first = sorted(store.listing(folder), key=lambda o: (o.modified, o.key))
-    with ThreadPoolExecutor(8) as pool:
+    files = fields_files(store, area.name) if files is None else files
+    oldest_first = sorted(files, key=lambda o: (o.modified, o.key))
+    with ThreadPoolExecutor(READ_THREADS) as pool:
         contents = list(pool.map(lambda o: store.get(o.key), oldest_first))
     found: dict[str, Field] = {}
     problems: list[FieldProblem] = []
@@ -146,12 +150,19 @@ def put_fields(store: Store, area: Area, path_name: str, data: bytes) -> FieldsR
     return reading
 
 
+def fields_files(store: Store, area_name: str) -> list[StoredObject]:
+    """Everything in `inputs/<area>/fields/`. One listing."""
+    return store.listing(_folder(area_name))
+
+
 def fields_etag(store: Store, area_name: str) -> str:
     """A digest that changes when any fields file is added, written or removed. One listing."""
-    lines = [
-        f"{o.key}\t{o.etag}\t{o.size}\t{o.modified.isoformat()}\n"
-        for o in store.listing(_folder(area_name))
-    ]
+    return files_etag(fields_files(store, area_name))
+
+
+def files_etag(files: Sequence[StoredObject]) -> str:
+    """`fields_etag` of a listing."""
+    lines = [f"{o.key}\t{o.etag}\t{o.size}\t{o.modified.isoformat()}\n" for o in files]
     return hashlib.sha256("".join(lines).encode()).hexdigest()[:32]
 
 

@@ -6,32 +6,25 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pystac
 
 from hydro_pipeline.area import Area
+from hydro_pipeline.area_state import AreaState, open_state, stored_versions
 from hydro_pipeline.catalog import Catalog, open_catalog
-from hydro_pipeline.cube import Cube, cube_key
+from hydro_pipeline.cube import Cube
 from hydro_pipeline.cube_layout import check_meaning, meaning
 from hydro_pipeline.errors import AreaError, MissingDayError
 from hydro_pipeline.field_stats import StatsReport, StatsUpdate
-from hydro_pipeline.fields import FieldsReading, fields_etag, read_fields
+from hydro_pipeline.fields import FieldsReading, read_fields
 from hydro_pipeline.ingest import DayReport, Ingest, scenes_key
 from hydro_pipeline.look_ahead import read_ahead
 from hydro_pipeline.settings import Settings
-from hydro_pipeline.stats import (
-    Wanted,
-    read_day,
-    read_summary,
-    read_table,
-    stale_pairs,
-    stored_days,
-)
+from hydro_pipeline.stats import read_day, read_summary, read_table, stale_pairs, stored_days
 from hydro_pipeline.store import Store
-from hydro_pipeline.weights import load_weights
+from hydro_pipeline.weights import kept_weights
 
 SEARCH_DAYS = 31
 """Days that one search asks for."""
@@ -65,6 +58,7 @@ class Pipeline:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.store = Store(settings)
+        self._state: AreaState | None = None
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -139,26 +133,25 @@ class Pipeline:
 
         Reads the stored cube only. Raises `MissingDayError` if a day is not in the cube.
         """
-        area, reading, cube = self._opened(name)
+        state = self._opened(name)
+        cube = state.cube
         if cube is None:
             raise MissingDayError(
                 f"{name}: the cube is empty; run its days first: "
                 f"hydro run {name} --from {min(days)} --to {max(days)}"
             )
-        check_meaning(cube.meaning, meaning(area, self.settings), cube.url)
-        update = StatsUpdate(
-            self.store,
-            cube,
-            self._wanted(reading),
-            load_weights(self.store, area, reading.fields, self.settings.zonal_weights),
-            dt.datetime.now(dt.UTC),
-        )
-        yield from update.run(sorted(days))
+        check_meaning(cube.meaning, meaning(state.area, self.settings), cube.url)
+        fields, now = state.fields.fields, dt.datetime.now(dt.UTC)
+        with kept_weights(self.store, state.area, fields, self.settings.zonal_weights) as weights:
+            update = StatsUpdate(self.store, cube, state.wanted, weights, now)
+            yield from update.run(sorted(days))
 
     def settled(self, name: str) -> bool:
         """True if nothing changed since statistics were last seen complete; three requests."""
         data = self.store.get(_settled_key(name))
-        return data is not None and json.loads(data) == self._versions(name)
+        return data is not None and json.loads(data) == stored_versions(
+            self.store, name, self.settings.zonal_weights
+        )
 
     def stale_days(self, name: str) -> list[dt.date]:
         """Days of the cube with a stale or unwanted row, in order.
@@ -166,11 +159,10 @@ class Pipeline:
         Reads the footer of each day's file, not its rows. If there is none, remembers so for
         `settled`.
         """
-        versions = self._versions(name)
-        _, reading, cube = self._opened(name)
+        state = self._opened(name)
+        cube, wanted = state.cube, state.wanted
         if cube is None:
             return []
-        wanted = self._wanted(reading)
 
         def is_stale(day: dt.date) -> bool:
             revision = cube.revisions[day]
@@ -181,7 +173,7 @@ class Pipeline:
 
         days = [day for day, stale in _with_threads(is_stale, cube.days) if stale]
         if not days:
-            self.store.put(_settled_key(name), json.dumps(versions).encode())
+            self.store.put(_settled_key(name), json.dumps(state.versions).encode())
         return days
 
     def stats(
@@ -202,9 +194,9 @@ class Pipeline:
 
     def status(self, name: str, today: dt.date) -> AreaStatus:
         """How the area stands; `today` decides which days are missing at the end."""
-        area, fields, cube = self._opened(name)
         stale = self.stale_days(name)
-        wanted = self._wanted(fields)
+        state = self._opened(name)
+        cube, wanted = state.cube, state.wanted
         due = today - dt.timedelta(self.settings.latency_days)
         if cube is None:
             start = self.settings.start_date or due + dt.timedelta(1)
@@ -219,13 +211,13 @@ class Pipeline:
             return len(pairs.compute) + len(pairs.drop)
 
         return AreaStatus(
-            area=area,
+            area=state.area,
             first_day=cube.first_day if cube else None,
             last_day=cube.last_day if cube else None,
             gaps=tuple(start + dt.timedelta(i) for i in range((due - start).days + 1)),
             outcomes=_outcomes(cube) if cube else {},
             failed=self._failed(name),
-            fields=fields,
+            fields=state.fields,
             stale_days=tuple(stale),
             stale_pairs=sum(n for _, n in _with_threads(count, stale)),
         )
@@ -239,22 +231,12 @@ class Pipeline:
             found = self.catalog.scenes(area, batch[0], batch[-1])
             yield from ((day, found[day]) for day in batch)
 
-    def _opened(self, name: str) -> tuple[Area, FieldsReading, Cube | None]:
-        """The area with its fields, and its cube, which is opened meanwhile."""
-        with ThreadPoolExecutor(1) as pool:
-            opening = pool.submit(self.cube, name)
-            area = self.area(name)
-            return area, read_fields(self.store, area), opening.result()
-
-    def _wanted(self, reading: FieldsReading) -> Wanted:
-        return Wanted.of(reading.fields, self.settings.zonal_weights, reading.complete)
-
-    def _versions(self, name: str) -> dict[str, Any]:
-        return {
-            "fields": fields_etag(self.store, name),
-            "cube": self.store.etag(f"{cube_key(name)}/repo"),
-            "weights": self.settings.zonal_weights.value,
-        }
+    def _opened(self, name: str) -> AreaState:
+        """The area as of now; what did not change since the last call is not read again."""
+        weights = self.settings.zonal_weights
+        state = open_state(self.store, name, weights, lambda: self.area(name), known=self._state)
+        self._state = state
+        return state
 
     def _made_by(self, name: str, day: dt.date, run_id: str) -> bool:
         data = self.store.get(scenes_key(name, day))

@@ -260,14 +260,15 @@ def _encode(rows: pa.Table) -> bytes:
     summary = _summary(rows)
     rows = rows.replace_schema_metadata({SUMMARY: f"{summary.digest},{summary.revision}"})
     sink = io.BytesIO()
-    pq.write_table(rows.combine_chunks(), sink, compression="zstd")
+    pq.write_table(rows.combine_chunks(), sink, compression="zstd", use_dictionary=False)
     return sink.getvalue()
 
 
 def _decode(url: str, data: bytes) -> pa.Table:
     try:
-        return pq.read_table(pa.BufferReader(data), schema=SCHEMA).combine_chunks()
-    except (pa.ArrowInvalid, OSError) as error:
+        rows = pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
+        return rows.select(SCHEMA.names).cast(SCHEMA).combine_chunks()
+    except (pa.ArrowInvalid, KeyError, OSError, ValueError) as error:
         raise StoredObjectError(
             f"{url} is not readable as Parquet ({error}); remove it and its day is computed anew"
         ) from None

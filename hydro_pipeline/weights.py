@@ -1,8 +1,10 @@
 """How much each pixel of the grid counts in each field: built once, then kept."""
 
+import contextlib
 import io
 import json
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -59,27 +61,38 @@ def build_weights(fields: Sequence[Field], grid: GeoBox, method: ZonalWeights) -
     )
 
 
-def load_weights(
+@contextlib.contextmanager
+def kept_weights(
     store: Store, area: Area, fields: Sequence[Field], method: ZonalWeights
-) -> Weights:
+) -> Iterator[Weights]:
     """The weights of `fields` on the area's grid, in the order given, kept in the store.
 
     What is stored for the same grid and method is used again, what is missing is built, and what
-    no field needs is dropped. A stored file that cannot be read is built anew.
+    no field needs is dropped. A stored file that cannot be read is built anew. What changed is
+    stored while the weights are used; leaving waits for that, and raises if it failed.
     """
     key = f"weights/{area.name}.npz"
     identity = _identity(area, method)
     hashes = tuple(field.hash(method) for field in fields)
-    weights = _unpack(store.get(key), identity)
+    weights = stored = _unpack(store.get(key), identity)
     if weights is None or weights.hashes != hashes:
         known = weights or build_weights([], area.grid, method)
-        stored = set(known.hashes)
-        new = [f for f, digest in zip(fields, hashes, strict=True) if digest not in stored]
+        built = set(known.hashes)
+        new = [f for f, digest in zip(fields, hashes, strict=True) if digest not in built]
         both = _joined(known, build_weights(new, area.grid, method))
         at = {digest: i for i, digest in enumerate(both.hashes)}
         weights = both.subset(np.array([at[digest] for digest in hashes], np.int64))
-        store.put(key, _pack(weights, identity))
-    return replace(weights, field_ids=tuple(field.field_id for field in fields))
+    with ThreadPoolExecutor(1) as pool:
+        storing = (
+            pool.submit(_store, store, key, weights, identity) if weights is not stored else None
+        )
+        yield replace(weights, field_ids=tuple(field.field_id for field in fields))
+        if storing is not None:
+            storing.result()
+
+
+def _store(store: Store, key: str, weights: Weights, identity: str) -> None:
+    store.put(key, _pack(weights, identity))
 
 
 def _coverage(polygons: Geometries, grid: GeoBox) -> Iterator[Pixels]:

@@ -85,6 +85,15 @@ def statistics(
     return {**dict(zip(STATISTICS, out, strict=True)), "last_observed": last_observed}
 
 
+def load_kernel() -> None:
+    """Compile the kernel of `statistics`, or load it from numba's cache; once in a process."""
+    nothing = np.zeros(0, np.int32)
+    weights = Weights(
+        (), (), np.zeros(1, np.int64), nothing, nothing, np.zeros(0, np.float32), np.zeros(0)
+    )
+    statistics(weights, np.zeros(0, np.int16), np.zeros(0, np.int16), 0)
+
+
 @njit(nogil=True, cache=True)
 def _statistics(start, weight, total, ndvi, observed_on, day, out, last_observed):  # type: ignore[no-untyped-def]
     """Fill `out` (statistic, field) and `last_observed` (field,)."""

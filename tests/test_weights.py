@@ -16,7 +16,7 @@ from hydro_pipeline.area import Area
 from hydro_pipeline.fields import Field
 from hydro_pipeline.settings import Settings, ZonalWeights
 from hydro_pipeline.store import Store
-from hydro_pipeline.weights import build_weights, load_weights
+from hydro_pipeline.weights import build_weights, kept_weights
 from hydro_pipeline.zonal import Weights
 
 AREA = Area.from_bbox("mol", (5.0, 51.0, 5.05, 51.02))
@@ -26,6 +26,11 @@ FIELDS = [
     Field(f"F{i}", dt.date(2023, 1, 1), box(5.001 + i / 200, 51.005, 5.004 + i / 200, 51.01), "a")
     for i in range(6)
 ]
+
+
+def load_weights(*arguments: Any) -> Weights:
+    with kept_weights(*arguments) as weights:
+        return weights
 
 
 def assert_same(ours: Weights, expected: Weights) -> None:
