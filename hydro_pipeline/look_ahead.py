@@ -15,7 +15,7 @@ from hydro_pipeline.imagery import Imagery, load
 from hydro_pipeline.selection import Selection, select
 from hydro_pipeline.settings import Settings
 
-DAYS = 3
+DAYS = 1
 """Days that are read ahead at most, one after the other."""
 BYTES = 96 << 20
 """A day with more imagery than this, or one for a cluster, is read when its turn comes."""
