@@ -2,7 +2,7 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import InitVar, dataclass, field
 from typing import Any, NamedTuple
 
@@ -51,6 +51,10 @@ class Commit:
     """Later days whose pixels changed with it."""
     bytes_written: int
     """Encoded bytes of the chunks written."""
+    valid: int
+    """Pixels of the day with a value."""
+    observed: int
+    """Pixels seen on this very day."""
 
 
 @dataclass
@@ -93,7 +97,7 @@ class DayEdit:
         self.part.arrays = self._arrays
 
     def commit(
-        self, written: Iterable[Written], scene_count: int, metadata: dict[str, Any]
+        self, written: Sequence[Written], scene_count: int, metadata: dict[str, Any]
     ) -> Commit:
         """Refresh the days after, then make all of it visible at once.
 
@@ -101,7 +105,6 @@ class DayEdit:
         committed if nothing changed. Raises `ConflictError` if another run committed in the
         meantime.
         """
-        written = list(written)
         part = self.part
         with translated(self.target.url):
             if forks := [done.fork for done in written if done.fork is not None]:
@@ -117,7 +120,9 @@ class DayEdit:
             )
             if changed and not part.is_new:
                 revision += 1
-            dailies_changed = self._set_daily(revision, scene_count, written)
+            valid = sum(done.valid for done in written)
+            observed = sum(done.observed for done in written)
+            dailies_changed = self._set_daily(revision, scene_count, valid, observed)
             snapshot, bytes_written = self.base, 0
             if changed or dailies_changed:
                 bytes_written = sync(self._encoded_bytes(chunks + carried))
@@ -132,7 +137,7 @@ class DayEdit:
                         },
                     )
             self.snapshot = snapshot
-        return Commit(revision, changed, refreshed, bytes_written)
+        return Commit(revision, changed, refreshed, bytes_written, valid, observed)
 
     def _open_group(self) -> zarr.Group:
         store = self.session.store
@@ -168,17 +173,17 @@ class DayEdit:
                 there = part.read(index, chunk)
                 number = part.number + index - part.index
                 new = carry_block(*there, *before, number, self.target.max_age)
-                changed = [
+                differing = [
                     (name, chunk, mine)
                     for name, mine, other in zip(ARRAYS, new, there, strict=True)
                     if not np.array_equal(mine, other)
                 ]
-                if not changed:
+                if not differing:
                     break
-                part.put(index, changed)
+                part.put(index, differing)
                 gained = np.count_nonzero(new[0] != NODATA) - np.count_nonzero(there[0] != NODATA)
                 carried.append(
-                    _Carried(index, chunk, [name for name, _, _ in changed], int(gained))
+                    _Carried(index, chunk, [name for name, _, _ in differing], int(gained))
                 )
                 before = new
             return carried
@@ -202,14 +207,14 @@ class DayEdit:
         revision[:] = revision[:] + touched
         valid[:] = np.where(gained, (np.rint(valid[:] * pixels) + gained) / pixels, valid[:])
 
-    def _set_daily(self, revision: int, scene_count: int, written: Sequence[Written]) -> bool:
+    def _set_daily(self, revision: int, scene_count: int, valid: int, observed: int) -> bool:
         pixels = int(np.prod(self._arrays["ndvi"].shape[1:]))
         values = {
             "time": self.part.number,
             "revision": revision,
             "scene_count": scene_count,
-            "observed_fraction": sum(done.observed for done in written) / pixels,
-            "valid_fraction": sum(done.valid for done in written) / pixels,
+            "observed_fraction": observed / pixels,
+            "valid_fraction": valid / pixels,
         }
         index = self.part.index
         changed = [

@@ -93,6 +93,7 @@ class StatsUpdate:
                         requests.submit(write_day, self.store, area, day, file, rows, stale.drop)
                     )
                 reports.append(self._report(day, stale, chunks_read, bytes_read, started))
+                started = time.perf_counter()
             for written in writing:
                 written.result()
         return reports

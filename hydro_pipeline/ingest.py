@@ -77,6 +77,8 @@ class _Day:
     """A day on its way into the cube."""
 
     day: dt.date
+    more: bool
+    """Whether another day follows it."""
     found: DayImagery
     base: dict[Window, Pixels]
     """The day before, where the composite is made in memory."""
@@ -104,8 +106,10 @@ class Ingest:
         """The composite that was committed last, as the cube's state `_snapshot`."""
         self._snapshot = ""
 
-    def run(self, days: Iterable[tuple[dt.date, "Future[DayImagery]"]]) -> Iterator[DayReport]:
-        """Make and commit `days` in order; a report follows each commit.
+    def run(
+        self, days: Iterable[tuple[dt.date, "Future[DayImagery]"]], last: dt.date
+    ) -> Iterator[DayReport]:
+        """Make and commit `days` in order, up to `last`; a report follows each commit.
 
         Nothing is being committed while a report is looked at. Raises `SceneReadError` where
         pixels cannot be read, `ClusterError`, and what `CubeWriter.begin` and `DayEdit.commit`
@@ -119,17 +123,17 @@ class Ingest:
             storing = stack.enter_context(ThreadPoolExecutor(1, "store"))
             report: Future[DayReport] | None = None
             for day, reading in days:
-                made = making.submit(self._make, day, reading)
+                made = making.submit(self._make, day, reading, day < last)
                 if report is not None:
                     yield report.result()
                 report = storing.submit(self._store, day, made)
             if report is not None:
                 yield report.result()
 
-    def _make(self, day: dt.date, reading: "Future[DayImagery]") -> _Day:
+    def _make(self, day: dt.date, reading: "Future[DayImagery]", more: bool) -> _Day:
         """The day's composite in memory; a large one is left to be made where it is stored."""
         started = time.perf_counter()
-        made = _Day(day, reading.result(), self._made)
+        made = _Day(day, more, reading.result(), self._made)
         made.seconds["read"] = time.perf_counter() - started
         if self._in_memory:
             previous = made.base.__getitem__
@@ -206,12 +210,12 @@ class Ingest:
         commit = edit.commit(written, with_data, facts)
         self._stored, self._snapshot = made.pixels, edit.snapshot
         with ThreadPoolExecutor(2) as pool:
-            pool.submit(self.writer.prepare)
+            if made.more:  # If it fails, the next `begin` asks itself.
+                pool.submit(self.writer.prepare)
             clearing = pool.submit(clear_failure, self.store, area, day)
             self.store.put(scenes_key(area, day), to_bytes(record))
             clearing.result()
         made.seconds["store"] = time.perf_counter() - started
-        sums = tally.sums
         return DayReport(
             area=area,
             day=day,
@@ -219,10 +223,10 @@ class Ingest:
             scenes=tuple(ids),
             refused=selection.refused,
             warnings=warnings,
-            observed_fraction=sums.observed / tally.pixels,
-            valid_fraction=sums.valid / tally.pixels,
-            mean_age_days=sums.age / sums.valid if sums.valid else None,
-            mean_ndvi=sums.ndvi * SCALE / sums.valid if sums.valid else None,
+            observed_fraction=commit.observed / tally.pixels,
+            valid_fraction=commit.valid / tally.pixels,
+            mean_age_days=tally.age / commit.valid if commit.valid else None,
+            mean_ndvi=tally.ndvi * SCALE / commit.valid if commit.valid else None,
             revision=commit.revision,
             changed=commit.changed,
             refreshed=commit.refreshed,

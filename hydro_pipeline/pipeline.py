@@ -126,7 +126,8 @@ class Pipeline:
         ingest.writer.check(days[0])
         if self.cube(name) is None:
             self.catalog.check_covers(area)
-        yield from ingest.run(read_ahead(self._items(area, days), area, self.settings))
+        imagery = read_ahead(self._items(area, days), area, self.settings)
+        yield from ingest.run(imagery, days[-1])
 
     def update_field_stats(self, name: str, days: Sequence[dt.date]) -> Iterator[StatsReport]:
         """Compute exactly the stale (field, day) pairs in `days` and drop unwanted rows.

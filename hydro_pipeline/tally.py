@@ -1,7 +1,6 @@
 """What a day's composite amounts to: sums and a thinned picture, gathered block by block."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -10,19 +9,6 @@ from numpy.typing import NDArray
 from hydro_pipeline.composite import NODATA, Block, Int16
 
 PREVIEW_PX = 300
-
-
-class Sums(NamedTuple):
-    """Sums over the pixels with a value."""
-
-    valid: int
-    """Pixels with a value."""
-    observed: int
-    """Pixels seen on the very day."""
-    age: int
-    """Their ages, days."""
-    ndvi: int
-    """Their values, units of 1e-4."""
 
 
 @dataclass(frozen=True)
@@ -38,16 +24,19 @@ class Piece:
     """Their ages, days, -1 where there is no value."""
     counts: NDArray[np.int64]
     """`Block.counts`."""
-    sums: Sums
+    age: int
+    """Sum of the ages of the pixels with a value, days."""
+    ndvi: int
+    """Sum of their values, units of 1e-4."""
 
 
 class Tally:
-    """A day's sums and picture. `shape` is the grid's (y, x), `day` in days since 1970-01-01."""
+    """A day's sums and picture, of `scenes` scenes on a grid of `shape` (y, x)."""
 
     def __init__(self, shape: tuple[int, int], scenes: int) -> None:
         self.pixels = shape[0] * shape[1]
         self.counts = np.zeros((scenes, 5), np.int64)
-        self.sums = Sums(0, 0, 0, 0)
+        self.age = self.ndvi = 0
         self.step = -(-max(shape) // PREVIEW_PX)
         thinned = tuple(-(-side // self.step) for side in shape)
         self.preview = np.full(thinned, NODATA, np.int16)
@@ -60,7 +49,8 @@ class Tally:
         self.preview[place] = piece.preview
         self.preview_age[place] = piece.preview_age
         self.counts += piece.counts
-        self.sums = Sums(*(a + b for a, b in zip(self.sums, piece.sums, strict=True)))
+        self.age += piece.age
+        self.ndvi += piece.ndvi
 
 
 def piece_of(block: Block, window: tuple[slice, slice], day: int, step: int) -> Piece:
@@ -72,23 +62,16 @@ def piece_of(block: Block, window: tuple[slice, slice], day: int, step: int) -> 
     )
     ndvi, observed_on = block.ndvi[thin].copy(), block.observed_on[thin]
     age = np.where(ndvi != NODATA, day - observed_on, -1).astype(np.int16)
-    return Piece(
-        top, left, ndvi, age, block.counts, Sums(*_sums(block.ndvi, block.observed_on, day))
-    )
+    return Piece(top, left, ndvi, age, block.counts, *_sums(block.ndvi, block.observed_on, day))
 
 
 @njit(nogil=True, cache=True)
 def _sums(ndvi, observed_on, day):  # type: ignore[no-untyped-def]
-    valid = observed = 0
+    """Sums of the ages and of the values, over the pixels with a value."""
     age = total = np.int64(0)
     for y in range(ndvi.shape[0]):
         for x in range(ndvi.shape[1]):
-            if ndvi[y, x] == NODATA:
-                continue
-            valid += 1
-            total += ndvi[y, x]
-            days = day - np.int64(observed_on[y, x])
-            age += days
-            if days == 0:
-                observed += 1
-    return valid, observed, age, total
+            if ndvi[y, x] != NODATA:
+                age += day - np.int64(observed_on[y, x])
+                total += ndvi[y, x]
+    return age, total
