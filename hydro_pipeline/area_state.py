@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hydro_pipeline.area import Area
-from hydro_pipeline.cube import Cube, cube_key
+from hydro_pipeline.cube import Cube, cube_key, open_repository
 from hydro_pipeline.fields import (
     FieldsReading,
     fields_etag,
@@ -67,8 +67,13 @@ def open_state(
 
 def _opened(store: Store, name: str, known: AreaState | None) -> tuple[str | None, Cube | None]:
     """The cube, and an ETag that is no newer than it."""
+    if known is None:
+        with ThreadPoolExecutor(1) as pool:
+            opening = pool.submit(open_repository, store, name)
+            etag = _cube_etag(store, name)
+        return etag, Cube.of(store, name, opening.result())
     etag = _cube_etag(store, name)
-    if known is not None and etag is not None and known.versions["cube"] == etag:
+    if etag is not None and known.versions["cube"] == etag:
         return etag, known.cube
     return etag, Cube.open(store, name)
 

@@ -4,6 +4,7 @@ The law that holds after every commit, for every day t in the cube:
 composite[t] = observed[t] where clear, else composite[t-1].
 """
 
+import asyncio
 import contextlib
 import datetime as dt
 from collections.abc import Iterator, Sequence
@@ -14,9 +15,10 @@ import icechunk
 import numpy as np
 import zarr
 from numpy.typing import NDArray
+from zarr.core.sync import sync
 
 from hydro_pipeline.composite import Int16
-from hydro_pipeline.cube_layout import MEANING, repository_config
+from hydro_pipeline.cube_layout import ARRAYS, DAILY, MEANING, repository_config
 from hydro_pipeline.errors import (
     ConflictError,
     CubeMeaningError,
@@ -76,7 +78,13 @@ class Cube:
     @classmethod
     def open(cls, store: Store, area_name: str) -> "Cube | None":
         """The cube as of now, or None if no day was ever committed."""
-        repository = open_repository(store, area_name)
+        return cls.of(store, area_name, open_repository(store, area_name))
+
+    @classmethod
+    def of(
+        cls, store: Store, area_name: str, repository: icechunk.Repository | None
+    ) -> "Cube | None":
+        """The cube in a repository as of now, or None if no day was ever committed."""
         if repository is None:
             return None
         try:
@@ -161,8 +169,14 @@ class Cube:
 
     def daily(self, name: str) -> NDArray[Any]:
         """A per-day variable, e.g. `revision` or `observed_fraction`, as (time,)."""
+        return self._dailies[name]
+
+    @cached_property
+    def _dailies(self) -> dict[str, NDArray[Any]]:
+        names = ("time", *DAILY)
         with translated(self.url):
-            return np.asarray(self._array(name)[:])
+            parts = [(self._array(name), slice(None)) for name in names]
+            return dict(zip(names, read_parts(parts), strict=True))
 
     def read(self, day: dt.date, window: Window) -> tuple[Int16, Int16]:
         """NDVI (units of 1e-4) and observed_on (days since 1970-01-01) of a window, (y, x) each.
@@ -170,12 +184,19 @@ class Cube:
         Both int16, nodata -32768. One GET per chunk that the window touches and array.
         """
         index = self.index(day)
-        return self.read_array("ndvi", index, window), self.read_array("observed_on", index, window)
-
-    def read_array(self, name: str, index: int, window: Window) -> Int16:
-        """One day of `ndvi` or `observed_on` in a window; `index` is the day's position."""
         with translated(self.url):
-            return np.asarray(self._array(name)[index, *window])
+            ndvi, observed_on = read_parts([(self._array(n), (index, *window)) for n in ARRAYS])
+        return ndvi, observed_on
+
+    def expect(self, day: dt.date) -> None:
+        """Fetch what says where the day's chunks are, so that reading them need not wait for it."""
+        places = [f"{name}/c/{self.index(day)}/0/0" for name in ARRAYS]
+
+        async def ask() -> None:
+            await asyncio.gather(*map(self.session.store.exists, places))
+
+        with translated(self.url):
+            sync(ask())
 
     def history(self) -> Iterator[icechunk.SnapshotInfo]:
         """Every commit, newest first: when, what, and which scenes and run it came from."""
@@ -199,6 +220,15 @@ def open_repository(store: Store, area_name: str) -> icechunk.Repository | None:
             return icechunk.Repository.open(storage, config=repository_config())
         except icechunk.RepositoryNotFoundError:
             return None
+
+
+def read_parts(parts: Sequence[tuple[Any, Any]]) -> list[NDArray[Any]]:
+    """Parts of arrays, each an array and a selection of it, read at the same time."""
+
+    async def read() -> list[Any]:
+        return await asyncio.gather(*(array.async_array.getitem(part) for array, part in parts))
+
+    return [np.asarray(part) for part in sync(read())]
 
 
 @contextlib.contextmanager

@@ -15,12 +15,13 @@ from zarr.storage import StorePath
 from hydro_pipeline.composite import NODATA, carry_block
 from hydro_pipeline.cube import Window, day_number, number_day, translated
 from hydro_pipeline.cube_layout import (
+    ARRAYS,
     DAILY,
     MEANING,
     check_meaning,
     create_arrays,
 )
-from hydro_pipeline.cube_part import ARRAYS, DayPart, Written, in_threads
+from hydro_pipeline.cube_part import DayPart, Written, in_threads
 from hydro_pipeline.cube_repeat import repeat
 from hydro_pipeline.cube_target import Target
 

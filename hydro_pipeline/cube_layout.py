@@ -18,7 +18,7 @@ FORMAT = 1
 MEANING = "hydro_pipeline"
 """Root attribute that holds the meaning."""
 
-CACHE_BYTES = 64 << 20
+CACHE_BYTES = 32 << 20
 MANIFEST_DAYS = 32
 """Days of one array whose chunks are listed in one manifest."""
 MANIFESTS_AT_ONCE = 16
@@ -27,6 +27,9 @@ UPDATES_LISTED = 64
 
 LARGE_PX = 2000
 """Areas up to this many pixels on a side get small chunks."""
+
+ARRAYS = "ndvi", "observed_on"
+"""The arrays of pixels."""
 
 DAILY = {
     "revision": ("int32", "how often the day's pixels changed", "1"),
@@ -75,13 +78,18 @@ def repository_config() -> icechunk.RepositoryConfig:
     """Manifests split along time, so that a commit's cost does not grow with the cube's age.
 
     A chunk that days have in common is fetched once by a process, while it is among the last
-    `CACHE_BYTES` fetched.
+    `CACHE_BYTES` fetched. What every reader needs, the variables per day, is asked for at once.
     """
     config = icechunk.RepositoryConfig.default()
     config.num_updates_per_repo_info_file = UPDATES_LISTED
     config.caching = icechunk.CachingConfig(num_bytes_chunks=CACHE_BYTES)
     config.manifest = icechunk.ManifestConfig(
         max_concurrent_manifest_fetches_during_commit=MANIFESTS_AT_ONCE,
+        preload=icechunk.ManifestPreloadConfig(
+            preload_if=icechunk.ManifestPreloadCondition.name_matches(
+                f"^({'|'.join(['time', *DAILY])})$"
+            )
+        ),
         splitting=icechunk.ManifestSplittingConfig.from_dict(
             {
                 icechunk.ManifestSplitCondition.AnyArray(): {

@@ -13,15 +13,15 @@ import zarr
 from zarr.core.sync import sync
 
 from hydro_pipeline.composite import NODATA, Int16
-from hydro_pipeline.cube import Window, translated, windows
+from hydro_pipeline.cube import Window, read_parts, translated, windows
+from hydro_pipeline.cube_layout import ARRAYS
 from hydro_pipeline.cube_repeat import Position
 
 THREADS = 8
-ARRAYS = "ndvi", "observed_on"
-"""The arrays of pixels, in the order of `Pixels`."""
-
+WRITES = 2
+"""Windows that are written at once: each holds its chunks as pixels and as they are stored."""
 Pixels = tuple[Int16, Int16]
-"""NDVI and observed_on of a window, (y, x) each, nodata -32768."""
+"""NDVI and observed_on of a window, in the order of `ARRAYS`: (y, x) each, nodata -32768."""
 
 
 @dataclass(frozen=True)
@@ -74,17 +74,14 @@ class DayPart:
     def previous(self, window: Window) -> Pixels:
         """The day before in a window; all nodata before the first day."""
         if self.index == 0:
-            shape = (window[0].stop - window[0].start, window[1].stop - window[1].start)
-            return np.full(shape, NODATA, np.int16), np.full(shape, NODATA, np.int16)
+            return nothing(window)
         return self.read(self.index - 1, window)
 
     def read(self, index: int, window: Window) -> Pixels:
         """The day at position `index` in a window."""
         with translated(self.url):
-            return (
-                np.asarray(self.arrays["ndvi"][index, *window]),
-                np.asarray(self.arrays["observed_on"][index, *window]),
-            )
+            ndvi, on = read_parts([(self.arrays[name], (index, *window)) for name in ARRAYS])
+        return ndvi, on
 
     def write(self, window: Window, new: Pixels, before: Pixels) -> Written:
         """Put a window of the day's composite; `before` is the day before in it.
@@ -100,7 +97,7 @@ class DayPart:
                 for c, w in zip(chunk, window, strict=True)
             )
             for name, mine, other in zip(ARRAYS, new, there, strict=True):
-                if np.array_equal(mine[inner], other[inner]):
+                if mine is other or np.array_equal(mine[inner], other[inner]):
                     same.append((name, self.place(chunk)))
                 else:
                     changed.append((name, chunk, mine[inner]))
@@ -144,7 +141,13 @@ class DayPart:
         ]
 
 
-def in_threads[T, R](work: Callable[[T], R], items: Sequence[T]) -> list[R]:
+def nothing(window: Window) -> Pixels:
+    """Pixels of a window in which nothing was ever seen."""
+    shape = (window[0].stop - window[0].start, window[1].stop - window[1].start)
+    return np.full(shape, NODATA, np.int16), np.full(shape, NODATA, np.int16)
+
+
+def in_threads[T, R](work: Callable[[T], R], items: Sequence[T], threads: int = THREADS) -> list[R]:
     """What `work` gives for each item, several at a time."""
-    with ThreadPoolExecutor(THREADS) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(work, items))
