@@ -1,5 +1,6 @@
 """One fields file, GeoJSON or GeoParquet in any declared CRS, as checked features in lon/lat."""
 
+import contextlib
 import datetime as dt
 import io
 import json
@@ -99,20 +100,13 @@ def _geojson(source: str, data: bytes) -> _Raw:
     features = [document] if kind == "Feature" else document.get("features")
     if not isinstance(features, list):
         raise FieldsError(f"{source}: a GeoJSON FeatureCollection without a list of features")
-    geometries = np.empty(len(features), object)
     properties: list[dict[str, Any]] = []
-    for index, feature in enumerate(features):
-        label = f"{source}: feature {index + 1}"
+    for number, feature in enumerate(features, start=1):
         own = feature.get("properties") or {} if isinstance(feature, dict) else None
         if not isinstance(own, dict):
-            raise FieldsError(f"{label} is not a GeoJSON Feature")
+            raise FieldsError(f"{source}: feature {number} is not a GeoJSON Feature")
         properties.append(own)
-        geometry = feature.get("geometry")
-        try:
-            geometries[index] = None if geometry is None else shape(geometry)
-        except UNREADABLE as error:
-            what = f"{type(error).__name__}: {error}"
-            raise FieldsError(f"{label}: geometry not readable: {what}") from None
+    geometries = _shapes(source, [feature.get("geometry") for feature in features])
     declared = document.get("crs")
     return _Raw(
         [p.get("field_id") for p in properties],
@@ -120,6 +114,43 @@ def _geojson(source: str, data: bytes) -> _Raw:
         geometries,
         None if declared is None else _declared_crs(source, declared),
     )
+
+
+def _shapes(source: str, geometries: Sequence[Any]) -> Geometries:
+    """GeoJSON geometries as shapes, all at once where every one is a Polygon of numbers."""
+    with contextlib.suppress(*UNREADABLE):
+        return _polygons([_rings(geometry) for geometry in geometries])
+    shapes = np.empty(len(geometries), object)
+    for index, geometry in enumerate(geometries):
+        try:
+            shapes[index] = None if geometry is None else shape(geometry)
+        except UNREADABLE as error:
+            raise FieldsError(
+                f"{source}: feature {index + 1}: geometry not readable: "
+                f"{type(error).__name__}: {error}"
+            ) from None
+    return shapes
+
+
+def _rings(geometry: Any) -> list[list[Any]]:
+    """Rings of a Polygon. Raises `ValueError` for anything else."""
+    rings = geometry["coordinates"]
+    if geometry["type"] != "Polygon" or not rings:
+        raise ValueError(geometry["type"])
+    return rings  # type: ignore[no-any-return]
+
+
+def _polygons(polygons: list[list[list[Any]]]) -> Geometries:
+    """Polygons from their rings. Raises one of `UNREADABLE` where that cannot be done."""
+    rings = [ring for polygon in polygons for ring in polygon]
+    points = np.array([point for ring in rings for point in ring])
+    if points.dtype.kind not in "if" or not np.isfinite(points).all():
+        raise ValueError("not numbers")
+    ring_of_point = np.repeat(np.arange(len(rings)), [len(ring) for ring in rings])
+    polygon_of_ring = np.repeat(np.arange(len(polygons)), [len(rings) for rings in polygons])
+    lines: Any = shapely.linearrings(points, indices=ring_of_point)
+    made: Any = shapely.polygons(lines, indices=polygon_of_ring)
+    return np.asarray(made, dtype=object)
 
 
 def _declared_crs(source: str, member: Any) -> CRS:
