@@ -2,7 +2,6 @@
 
 import datetime as dt
 import itertools
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,17 +12,22 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from hydro_pipeline.cube import Cube, day_number
-from hydro_pipeline.sample import Sample, Sampler
+from hydro_pipeline.sample import AlikeDays, Amount, Samplers
 from hydro_pipeline.stats import StalePairs, Wanted, read_day, stale_pairs, to_rows, write_day
 from hydro_pipeline.store import Store
-from hydro_pipeline.zonal import Weights, load_kernel, statistics
+from hydro_pipeline.weights import FieldWeights
+from hydro_pipeline.zonal import Summary
 
 THREADS = 8
 """Runs of days with the same pixels that are worked on at once."""
-FILES = 4
-"""Days of one such run whose files are held in memory at once."""
+SAMPLES_BYTES = 16 << 20
+"""Memory for the pixels of such runs; the pixels of one run may take more."""
+ROWS = 16_384
+"""Rows of one such run that are held in memory at once: files of that many wanted rows."""
 REQUESTS = 16
-"""Requests that wait for the store at once."""
+"""Files that are read or written at once."""
+CHUNKS = 6
+"""Chunks of the cube that are read at once: each is held as it was stored and as pixels."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ class StatsUpdate:
     store: Store
     cube: Cube
     wanted: Wanted
-    weights: Weights
+    weights: FieldWeights
     """Of the wanted fields, in the same order."""
     now: dt.datetime
     """Goes into `computed_at`."""
@@ -62,60 +66,58 @@ class StatsUpdate:
         the number of days. Raises `MissingDayError` before any work if a day is not in the cube.
         """
         alike = self.cube.alike(days)
-        subsets = _Subsets(self.cube, self.weights)
-        with ThreadPoolExecutor(REQUESTS) as requests, ThreadPoolExecutor(THREADS) as pool:
-            requests.submit(load_kernel)
-            for reports in pool.map(lambda days: self._updates(days, subsets, requests), alike):
+        samplers = Samplers(self.cube, self.weights.of, SAMPLES_BYTES)
+        with (
+            ThreadPoolExecutor(REQUESTS) as requests,
+            ThreadPoolExecutor(CHUNKS) as chunks,
+            ThreadPoolExecutor(THREADS) as pool,
+        ):
+            requests.map(self.cube.expect, days[:1])
+
+            def updates(days: Sequence[dt.date]) -> list[StatsReport]:
+                return self._updates(days, AlikeDays(samplers, chunks.map), requests)
+
+            for reports in pool.map(updates, alike):
                 yield from reports
 
     def _updates(
-        self, days: Sequence[dt.date], subsets: "_Subsets", requests: ThreadPoolExecutor
+        self, days: Sequence[dt.date], pixels: AlikeDays, requests: ThreadPoolExecutor
     ) -> list[StatsReport]:
         """Days with the same pixels, which are read once as long as the same fields need them."""
         area = self.cube.area_name
         reports: list[StatsReport] = []
-        key, sample = b"", None
-        for some in itertools.batched(days, FILES):
+        for some in itertools.batched(days, max(1, ROWS // max(1, len(self.wanted.planted)))):
             started = time.perf_counter()
             writing = []
-            for day, file in zip(
-                some, requests.map(lambda day: read_day(self.store, area, day), some), strict=True
-            ):
+            files = requests.map(lambda day: read_day(self.store, area, day), some)
+            for day, file in zip(some, files, strict=True):
                 stale = stale_pairs(self.wanted, day, self.cube.revisions[day], file.rows)
-                chunks_read = bytes_read = 0
+                before = pixels.read
                 if stale:
-                    weights, sampler = subsets.of(stale.compute)
-                    if sample is None or key != stale.compute.tobytes():
-                        key, sample = stale.compute.tobytes(), sampler.read(day, requests.map)
-                        chunks_read, bytes_read = sample.chunks_read, sample.bytes_read
-                    rows = self._rows(day, stale.compute, weights, sample)
+                    rows = self._rows(day, stale.compute, pixels.under(day, stale.compute))
                     writing.append(
                         requests.submit(write_day, self.store, area, day, file, rows, stale.drop)
                     )
-                reports.append(self._report(day, stale, chunks_read, bytes_read, started))
+                reports.append(self._report(day, stale, pixels.read - before, started))
                 started = time.perf_counter()
             for written in writing:
                 written.result()
         return reports
 
-    def _report(
-        self, day: dt.date, stale: StalePairs, chunks_read: int, bytes_read: int, started: float
-    ) -> StatsReport:
+    def _report(self, day: dt.date, stale: StalePairs, read: Amount, started: float) -> StatsReport:
         return StatsReport(
             self.cube.area_name,
             day,
             tuple(self.wanted.field_ids.take(pa.array(stale.compute)).to_pylist()),
             len(stale.drop),
             int(self.wanted.on(day).sum()),
-            chunks_read,
-            bytes_read,
+            read.chunks,
+            read.bytes,
             time.perf_counter() - started,
         )
 
-    def _rows(
-        self, day: dt.date, index: NDArray[np.int64], weights: Weights, sample: Sample
-    ) -> pa.Table:
-        columns = statistics(weights, sample.ndvi, sample.observed_on, day_number(day))
+    def _rows(self, day: dt.date, index: NDArray[np.int64], summary: Summary) -> pa.Table:
+        columns = summary.on(day_number(day))
         planted = self.wanted.planted[index]
         last = columns["last_observed"]
         count = len(index)
@@ -133,23 +135,3 @@ class StatsUpdate:
                 "computed_at": pa.array([self.now] * count, pa.timestamp("us", tz="UTC")),
             }
         )
-
-
-class _Subsets:
-    """Weights and sampler of each set of stale fields, made once while days share it."""
-
-    def __init__(self, cube: Cube, weights: Weights) -> None:
-        self._cube, self._weights = cube, weights
-        self._made: dict[bytes, tuple[Weights, Sampler]] = {}
-        self._lock = threading.Lock()
-
-    def of(self, index: NDArray[np.int64]) -> tuple[Weights, Sampler]:
-        """Of the fields at the positions `index`."""
-        key = index.tobytes()
-        with self._lock:
-            if key not in self._made:
-                if len(self._made) >= THREADS:
-                    self._made.clear()
-                subset = self._weights.subset(index)
-                self._made[key] = subset, Sampler(self._cube, subset)
-            return self._made[key]

@@ -24,7 +24,8 @@ from hydro_pipeline.look_ahead import read_ahead
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.stats import read_day, read_summary, read_table, stale_pairs, stored_days
 from hydro_pipeline.store import Store
-from hydro_pipeline.weights import kept_weights
+from hydro_pipeline.weights import FieldWeights
+from hydro_pipeline.zonal import load_kernel
 
 SEARCH_DAYS = 31
 """Days that one search asks for."""
@@ -124,8 +125,6 @@ class Pipeline:
         if not days:
             return
         ingest.writer.check(days[0])
-        if self.cube(name) is None:
-            self.catalog.check_covers(area)
         imagery = read_ahead(self._items(area, days), area, self.settings)
         yield from ingest.run(imagery, days[-1])
 
@@ -134,7 +133,9 @@ class Pipeline:
 
         Reads the stored cube only. Raises `MissingDayError` if a day is not in the cube.
         """
-        state = self._opened(name)
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(load_kernel)
+            state = self._opened(name)
         cube = state.cube
         if cube is None:
             raise MissingDayError(
@@ -142,8 +143,9 @@ class Pipeline:
                 f"hydro run {name} --from {min(days)} --to {max(days)}"
             )
         check_meaning(cube.meaning, meaning(state.area, self.settings), cube.url)
-        fields, now = state.fields.fields, dt.datetime.now(dt.UTC)
-        with kept_weights(self.store, state.area, fields, self.settings.zonal_weights) as weights:
+        now = dt.datetime.now(dt.UTC)
+        what = state.area, state.fields.fields, self.settings.zonal_weights
+        with FieldWeights(self.store, *what) as weights:
             update = StatsUpdate(self.store, cube, state.wanted, weights, now)
             yield from update.run(sorted(days))
 
@@ -226,10 +228,15 @@ class Pipeline:
     def _items(
         self, area: Area, days: Sequence[dt.date]
     ) -> Iterator[tuple[dt.date, Sequence[pystac.Item]]]:
-        """The items of each day, searched for `SEARCH_DAYS` at once."""
+        """The items of each day, searched for `SEARCH_DAYS` at once.
+
+        Raises `AreaError` where a cube would begin without any scene, and none is there on any day.
+        """
         for start in range(0, len(days), SEARCH_DAYS):
             batch = days[start : start + SEARCH_DAYS]
             found = self.catalog.scenes(area, batch[0], batch[-1])
+            if not any(found.values()) and self.cube(area.name) is None:
+                self.catalog.check_covers(area)
             yield from ((day, found[day]) for day in batch)
 
     def _opened(self, name: str) -> AreaState:

@@ -6,7 +6,7 @@ import io
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -260,7 +260,7 @@ def _encode(rows: pa.Table) -> bytes:
     summary = _summary(rows)
     rows = rows.replace_schema_metadata({SUMMARY: f"{summary.digest},{summary.revision}"})
     sink = io.BytesIO()
-    pq.write_table(rows.combine_chunks(), sink, compression="zstd", use_dictionary=False)
+    pq.write_table(rows.combine_chunks(), sink, compression="snappy", use_dictionary=False)
     return sink.getvalue()
 
 
@@ -284,10 +284,9 @@ def _summary(rows: pa.Table) -> DaySummary:
 
 def _digests(field_ids: pa.Array, hashes: pa.Array) -> NDArray[np.uint64]:
     joined = pc.binary_join_element_wise(field_ids, hashes, "\0").to_pylist()
-    return np.array(
-        [
-            int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
-            for text in joined
-        ],
-        np.uint64,
-    )
+    return np.array([_digest(text) for text in joined], np.uint64)
+
+
+@lru_cache(65_536)  # The rows of a field are alike from day to day.
+def _digest(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")

@@ -1,13 +1,15 @@
 """How much each pixel of the grid counts in each field: built once, then kept."""
 
-import contextlib
-import io
+import hashlib
 import json
+import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from typing import Self
 
 import numpy as np
+import pyarrow as pa
 import shapely
 from exactextract import exact_extract
 from exactextract.raster import NumPyRasterSource
@@ -25,10 +27,16 @@ from hydro_pipeline.settings import ZonalWeights
 from hydro_pipeline.store import Store
 from hydro_pipeline.zonal import Weights
 
-VERSION = 1
+VERSION = 2
 """Of the stored form, and of the rules that weights are made by."""
 
-BATCH = 2000
+DIGEST_BYTES = 32
+"""The stored form is an Arrow stream, a row a field, and this much of blake2b after it."""
+
+FEW = 8
+"""One field in so many, or fewer, are built anew rather than read with all the others."""
+
+BATCH = 50
 """Fields whose coverage is computed together, to bound memory."""
 
 STRIP_PIXELS = 2**24
@@ -49,50 +57,93 @@ def build_weights(fields: Sequence[Field], grid: GeoBox, method: ZonalWeights) -
         np.array([field.geometry for field in fields], dtype=object), LONLAT, str(grid.crs)
     )
     build = _coverage if method is ZonalWeights.COVERAGE else _centres
-    pixels = list(build(polygons, grid))
+    rows, cols, shares = [np.empty(0, np.int32)], [np.empty(0, np.int32)], [np.empty(0, np.float32)]
+    totals: list[float] = []
+    for row, col, weight, total in build(polygons, grid):
+        rows.append(row)
+        cols.append(col)
+        shares.append(weight)
+        totals.append(total)
     return Weights(
         tuple(field.field_id for field in fields),
         tuple(field.hash(method) for field in fields),
-        np.cumsum([0, *(len(row) for row, _, _, _ in pixels)], dtype=np.int64),
-        np.concatenate([np.empty(0, np.int32), *(row for row, _, _, _ in pixels)]),
-        np.concatenate([np.empty(0, np.int32), *(col for _, col, _, _ in pixels)]),
-        np.concatenate([np.empty(0, np.float32), *(weight for _, _, weight, _ in pixels)]),
-        np.array([total for _, _, _, total in pixels], np.float64),
+        np.cumsum([len(row) for row in rows], dtype=np.int64),
+        _emptied(rows),
+        _emptied(cols),
+        _emptied(shares),
+        np.array(totals, np.float64),
     )
 
 
-@contextlib.contextmanager
-def kept_weights(
-    store: Store, area: Area, fields: Sequence[Field], method: ZonalWeights
-) -> Iterator[Weights]:
-    """The weights of `fields` on the area's grid, in the order given, kept in the store.
+def _emptied[T: np.generic](arrays: list[NDArray[T]]) -> NDArray[T]:
+    """The arrays as one; the list lets go of them."""
+    joined = np.concatenate(arrays)
+    arrays.clear()
+    return joined
 
-    What is stored for the same grid and method is used again, what is missing is built, and what
-    no field needs is dropped. A stored file that cannot be read is built anew. What changed is
-    stored while the weights are used; leaving waits for that, and raises if it failed.
+
+class FieldWeights:
+    """The weights of `fields` on the area's grid, kept in the store; for several threads.
+
+    Those of a few late fields are built where they are needed. For more, what is stored for the
+    same grid and method is used again, what is missing is built, and what no field needs is
+    dropped; a stored file that cannot be read is built anew. What changed is stored while the
+    weights are used; leaving waits for that, and raises if it failed.
     """
-    key = f"weights/{area.name}.npz"
-    identity = _identity(area, method)
+
+    def __init__(
+        self, store: Store, area: Area, fields: Sequence[Field], method: ZonalWeights
+    ) -> None:
+        self._store, self._area, self._fields, self._method = store, area, fields, method
+        self._lock = threading.Lock()
+        self._kept: Weights | None = None
+        self._storing: Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        self._pool = ThreadPoolExecutor(1)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._pool.shutdown()
+        if self._storing is not None and kind is None:
+            self._storing.result()
+
+    def of(self, index: NDArray[np.int64]) -> Weights:
+        """The weights of the fields at the positions `index`, in that order."""
+        if len(index) * FEW <= len(self._fields):
+            return build_weights([self._fields[i] for i in index], self._area.grid, self._method)
+        return self.kept().subset(index)
+
+    def kept(self) -> Weights:
+        """The weights of all fields, in their order."""
+        with self._lock:
+            if self._kept is None:
+                key = f"weights/{self._area.name}.arrow"
+                identity = _identity(self._area, self._method)
+                stored = _unpack(self._store.get(key), identity)
+                found = _completed(stored, self._area, self._fields, self._method)
+                if found is not stored:
+                    self._storing = self._pool.submit(
+                        lambda: self._store.put(key, _pack(found, identity))
+                    )
+                ids = tuple(field.field_id for field in self._fields)
+                self._kept = replace(found, field_ids=ids)
+            return self._kept
+
+
+def _completed(
+    stored: Weights | None, area: Area, fields: Sequence[Field], method: ZonalWeights
+) -> Weights:
+    """`stored` itself if it is what the fields need; else what is there, and the rest built."""
     hashes = tuple(field.hash(method) for field in fields)
-    weights = stored = _unpack(store.get(key), identity)
-    if weights is None or weights.hashes != hashes:
-        known = weights or build_weights([], area.grid, method)
-        built = set(known.hashes)
-        new = [f for f, digest in zip(fields, hashes, strict=True) if digest not in built]
-        both = _joined(known, build_weights(new, area.grid, method))
-        at = {digest: i for i, digest in enumerate(both.hashes)}
-        weights = both.subset(np.array([at[digest] for digest in hashes], np.int64))
-    with ThreadPoolExecutor(1) as pool:
-        storing = (
-            pool.submit(_store, store, key, weights, identity) if weights is not stored else None
-        )
-        yield replace(weights, field_ids=tuple(field.field_id for field in fields))
-        if storing is not None:
-            storing.result()
-
-
-def _store(store: Store, key: str, weights: Weights, identity: str) -> None:
-    store.put(key, _pack(weights, identity))
+    if stored is not None and stored.hashes == hashes:
+        return stored
+    built = set(stored.hashes) if stored else set()
+    new = [f for f, digest in zip(fields, hashes, strict=True) if digest not in built]
+    more = build_weights(new, area.grid, method)
+    both = _joined(stored, more) if stored else more
+    at = {digest: i for i, digest in enumerate(both.hashes)}
+    return both.subset(np.array([at[digest] for digest in hashes], np.int64))
 
 
 def _coverage(polygons: Geometries, grid: GeoBox) -> Iterator[Pixels]:
@@ -171,30 +222,47 @@ def _identity(area: Area, method: ZonalWeights) -> str:
 
 
 def _pack(weights: Weights, identity: str) -> bytes:
-    file = io.BytesIO()
-    np.savez_compressed(
-        file,
-        identity=np.array(identity),
-        hashes=np.array(weights.hashes, dtype="U16"),
-        start=weights.start,
-        row=weights.row,
-        col=weights.col,
-        weight=weights.weight,
-        total=weights.total,
+    def lists(values: NDArray[np.generic]) -> pa.Array:
+        return pa.LargeListArray.from_arrays(weights.start, values)
+
+    table = pa.table(
+        {
+            "hash": pa.array(weights.hashes, pa.string()),
+            "total": pa.array(weights.total),
+            "row": lists(weights.row),
+            "col": lists(weights.col),
+            "weight": lists(weights.weight),
+        },
+        metadata={"identity": identity},
     )
-    return file.getvalue()
+    sink = pa.BufferOutputStream()
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    with pa.ipc.new_stream(sink, table.schema, options=options) as stream:
+        stream.write_table(table)
+    stored: bytes = sink.getvalue().to_pybytes()
+    return stored + _digest(stored)
 
 
 def _unpack(data: bytes | None, identity: str) -> Weights | None:
     """Stored weights, or None if there are none, or none that hold for `identity`."""
     if data is None:
         return None
-    try:
-        with np.load(io.BytesIO(data)) as file:
-            if str(file["identity"]) != identity:
-                return None
-            hashes = tuple(file["hashes"].tolist())
-            arrays = (file[name] for name in ("start", "row", "col", "weight", "total"))
-            return Weights(hashes, hashes, *arrays)
-    except Exception:  # Damage shows as almost any error; what cannot be read is built anew.
+    stored = memoryview(data)[:-DIGEST_BYTES]
+    if _digest(stored) != data[-DIGEST_BYTES:]:
         return None
+    table = pa.ipc.open_stream(pa.py_buffer(stored)).read_all().combine_chunks()
+    if table.schema.metadata[b"identity"].decode() != identity:
+        return None
+    hashes = tuple(table["hash"].to_pylist())
+    rows, cols, shares = (_only(table[name]) for name in ("row", "col", "weight"))
+    start = rows.offsets.to_numpy() if len(rows) else np.zeros(1, np.int64)
+    row, col, weight = (lists.values.to_numpy() for lists in (rows, cols, shares))
+    return Weights(hashes, hashes, start, row, col, weight, table["total"].to_numpy())
+
+
+def _only(column: pa.ChunkedArray) -> pa.Array:
+    return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+
+
+def _digest(data: bytes | memoryview) -> bytes:
+    return hashlib.blake2b(data, digest_size=DIGEST_BYTES).digest()

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from hydro_pipeline.composite import NODATA
 
-STATISTICS = (
+LASTING = (
     *("ndvi_mean", "ndvi_median", "ndvi_std", "ndvi_min", "ndvi_max", "ndvi_p10", "ndvi_p90"),
-    *("pixel_count", "valid_fraction", "observed_fraction", "age_mean_days", "age_max_days"),
+    *("pixel_count", "valid_fraction"),
 )
-"""Names of the floating point statistics, in the kernel's order."""
+"""Statistics that pixels have on every day, in the kernel's order."""
 
 UNITS = 10_000.0
 """Stored NDVI units per 1.0."""
@@ -57,6 +57,34 @@ class Weights:
         )
 
 
+@dataclass(frozen=True)
+class Summary:
+    """What pixels say of each field, whatever the day; arrays are (field,)."""
+
+    lasting: dict[str, NDArray[np.float64]]
+    """By name in `LASTING`."""
+    mean_on: NDArray[np.float64]
+    """Weighted mean of the days on which values were seen, since 1970-01-01; NaN without values."""
+    first_on: NDArray[np.float64]
+    """The earliest of them."""
+    last_on: NDArray[np.int32]
+    """The latest; the smallest int32 without values."""
+    last_fraction: NDArray[np.float64]
+    """Weight of the values seen on the latest day, in that of the whole polygon."""
+
+    def on(self, day: int) -> dict[str, NDArray[Any]]:
+        """The statistics on a day (since 1970-01-01); see `statistics`."""
+        return {
+            **self.lasting,
+            "observed_fraction": np.where(
+                (self.last_on == day) | np.isnan(self.last_fraction), self.last_fraction, 0.0
+            ),
+            "age_mean_days": day - self.mean_on,
+            "age_max_days": day - self.first_on,
+            "last_observed": self.last_on,
+        }
+
+
 def statistics(
     weights: Weights, ndvi: NDArray[np.int16], observed_on: NDArray[np.int16], day: int
 ) -> dict[str, NDArray[Any]]:
@@ -77,12 +105,22 @@ def statistics(
     exactextract leaves theirs in any order, and its quantiles vary with that where their weights
     differ. A field's statistics do not depend, to the last bit, on the fields computed with it.
     """
-    out = np.full((len(STATISTICS), len(weights.total)), np.nan)
-    last_observed = np.full(len(weights.total), NEVER, np.int32)
-    _statistics(
-        weights.start, weights.weight, weights.total, ndvi, observed_on, day, out, last_observed
+    return summarize(weights, ndvi, observed_on).on(day)
+
+
+def summarize(weights: Weights, ndvi: NDArray[np.int16], observed_on: NDArray[np.int16]) -> Summary:
+    """What `statistics` says of days that have these pixels."""
+    count = len(weights.total)
+    lasting = np.full((len(LASTING), count), np.nan)
+    mean_on, first_on, last_fraction = np.full((3, count), np.nan)
+    last_on = np.full(count, NEVER, np.int32)
+    _summarize(
+        weights.start, weights.weight, weights.total, ndvi, observed_on,
+        lasting, mean_on, first_on, last_on, last_fraction,
+    )  # fmt: skip
+    return Summary(
+        dict(zip(LASTING, lasting, strict=True)), mean_on, first_on, last_on, last_fraction
     )
-    return {**dict(zip(STATISTICS, out, strict=True)), "last_observed": last_observed}
 
 
 def load_kernel() -> None:
@@ -95,8 +133,10 @@ def load_kernel() -> None:
 
 
 @njit(nogil=True, cache=True)
-def _statistics(start, weight, total, ndvi, observed_on, day, out, last_observed):  # type: ignore[no-untyped-def]
-    """Fill `out` (statistic, field) and `last_observed` (field,)."""
+def _summarize(  # type: ignore[no-untyped-def]
+    start, weight, total, ndvi, observed_on, lasting, mean_on, first_on, last_on, last_fraction
+):
+    """Fill `lasting` (statistic, field) and the others (field,)."""
     longest = 0
     for i in range(len(total)):
         longest = max(longest, start[i + 1] - start[i])
@@ -106,38 +146,43 @@ def _statistics(start, weight, total, ndvi, observed_on, day, out, last_observed
     for i in range(len(total)):
         n = 0
         count = 0.0
-        seen = 0.0
         # Summed from the first value on: exact where all are equal.
         origin = 0.0
         value_sum = 0.0
-        age_sum = 0.0
-        last = NEVER
-        oldest = 0
+        on_origin = np.int64(0)
+        on_sum = 0.0
+        first = np.int64(0)
+        last = np.int64(NEVER)
+        last_count = 0.0
         slots[:] = 0
         for p in range(start[i], start[i + 1]):
             v = ndvi[p]
             if v == NODATA:
                 continue
+            on = np.int64(observed_on[p])
             if n == 0:
                 origin = np.float64(v)
+                on_origin = first = on
             w = np.float64(weight[p])
-            age = day - np.int64(observed_on[p])
             values[0, n] = v
             shares[0, n] = weight[p]
             n += 1
             count += w
             value_sum += w * (v - origin)
-            age_sum += w * age
-            oldest = max(oldest, age)
-            last = max(last, day - age)
-            if age == 0:
-                seen += w
+            on_sum += w * (on - on_origin)
+            if on < first:
+                first = on
+            if on > last:
+                last = on
+                last_count = 0.0
+            if on == last:
+                last_count += w
             slots[0, v & 0xFF] += 1
             slots[1, (v >> 8) + 128] += 1
-        out[7, i] = count
+        lasting[7, i] = count
         if total[i] > 0.0:
-            out[8, i] = min(1.0, count / total[i])
-            out[9, i] = min(1.0, seen / total[i])
+            lasting[8, i] = min(1.0, count / total[i])
+            last_fraction[i] = min(1.0, last_count / total[i])
         if n == 0:
             continue
         mean = origin + value_sum / count
@@ -145,14 +190,14 @@ def _statistics(start, weight, total, ndvi, observed_on, day, out, last_observed
         for k in range(n):
             variance += shares[0, k] * (values[0, k] - mean) ** 2
         _sort(values, shares, slots, n)
-        out[0, i] = mean / UNITS
-        out[2, i] = np.sqrt(variance / count) / UNITS
-        out[3, i] = values[0, 0] / UNITS
-        out[4, i] = values[0, n - 1] / UNITS
-        out[5, i], out[1, i], out[6, i] = _quantiles(values[0], shares[0], n, count)
-        out[10, i] = age_sum / count
-        out[11, i] = oldest
-        last_observed[i] = last
+        lasting[0, i] = mean / UNITS
+        lasting[2, i] = np.sqrt(variance / count) / UNITS
+        lasting[3, i] = values[0, 0] / UNITS
+        lasting[4, i] = values[0, n - 1] / UNITS
+        lasting[5, i], lasting[1, i], lasting[6, i] = _quantiles(values[0], shares[0], n, count)
+        mean_on[i] = on_origin + on_sum / count
+        first_on[i] = first
+        last_on[i] = last
 
 
 @njit(nogil=True, cache=True)

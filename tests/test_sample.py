@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from hydro_pipeline import field_stats
+from hydro_pipeline import sample as module
 from hydro_pipeline.pipeline import Pipeline
-from hydro_pipeline.sample import Sampler
+from hydro_pipeline.sample import Amount, Sampler
 from hydro_pipeline.zonal import Weights
 
 DAY = dt.date(2024, 5, 1)
@@ -28,13 +29,16 @@ class Pixels:
         return self.ndvi[window], self.ndvi[window] + np.int16(1000)
 
 
-def test_each_chunk_under_a_field_is_asked_for_once_and_no_other():
+@pytest.mark.parametrize("sorted_at_once", [1, 3, 100])
+def test_each_chunk_under_a_field_is_asked_for_once_and_no_other(sorted_at_once, monkeypatch):
+    monkeypatch.setattr(module, "SORTED", sorted_at_once)
     row = np.array([9, 0, 0, 9, 5, 0, 0, 0], np.int32)
     col = np.array([44, 3, 4, 0, 44, 7, 28, 44], np.int32)
     one = np.ones(len(row), np.float32)
     weights = Weights(("F",), ("",), np.array([0, len(row)]), row, col, one, np.ones(1))
     cube = Pixels()
-    sample = Sampler(cube, weights).read(DAY)
+    sampler = Sampler(cube, weights)
+    sample = sampler.read(DAY)
     assert np.array_equal(sample.ndvi, cube.ndvi[row, col])
     assert np.array_equal(sample.observed_on, cube.ndvi[row, col] + 1000)
     assert cube.asked == [
@@ -46,20 +50,19 @@ def test_each_chunk_under_a_field_is_asked_for_once_and_no_other():
         ((8, 10), (0, 4)),
         ((8, 10), (44, 45)),
     ]
-    assert sample.chunks_read == 2 * 7
-    assert sample.bytes_read == 4 * (16 + 16 + 16 + 4 + 4 + 8 + 2)
+    assert sampler.amount == Amount(2 * 7, 4 * (16 + 16 + 16 + 4 + 4 + 8 + 2))
 
 
-@pytest.mark.parametrize("files", [1, 2])
+@pytest.mark.parametrize("rows", [1, 10])
 def test_days_with_the_same_pixels_are_read_once_however_many_files_are_held(
-    files, made, tmp_path, monkeypatch
+    rows, made, tmp_path, monkeypatch
 ):
     root = tmp_path / "root"
     shutil.copytree(made.settings.root, root)
     pipeline = Pipeline(made.settings.model_copy(update={"root": str(root)}))
     for stored in pipeline.store.listing("field_stats"):
         pipeline.store.delete(stored.key)
-    monkeypatch.setattr(field_stats, "FILES", files)
+    monkeypatch.setattr(field_stats, "ROWS", rows)
     days = pipeline.stale_days("demo")
     reports = list(pipeline.update_field_stats("demo", days))
     assert [r.day for r in reports] == days

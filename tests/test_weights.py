@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
@@ -16,11 +17,11 @@ from hydro_pipeline.area import Area
 from hydro_pipeline.fields import Field
 from hydro_pipeline.settings import Settings, ZonalWeights
 from hydro_pipeline.store import Store
-from hydro_pipeline.weights import build_weights, kept_weights
+from hydro_pipeline.weights import FieldWeights, build_weights
 from hydro_pipeline.zonal import Weights
 
 AREA = Area.from_bbox("mol", (5.0, 51.0, 5.05, 51.02))
-KEY = "weights/mol.npz"
+KEY = "weights/mol.arrow"
 COVERAGE, CENTRE = ZonalWeights.COVERAGE, ZonalWeights.CENTRE
 FIELDS = [
     Field(f"F{i}", dt.date(2023, 1, 1), box(5.001 + i / 200, 51.005, 5.004 + i / 200, 51.01), "a")
@@ -29,8 +30,8 @@ FIELDS = [
 
 
 def load_weights(*arguments: Any) -> Weights:
-    with kept_weights(*arguments) as weights:
-        return weights
+    with FieldWeights(*arguments) as weights:
+        return weights.kept()
 
 
 def assert_same(ours: Weights, expected: Weights) -> None:
@@ -167,3 +168,26 @@ def test_weights_are_the_same_in_any_batch(monkeypatch: pytest.MonkeyPatch) -> N
     whole = build_weights(FIELDS, AREA.grid, COVERAGE)
     monkeypatch.setattr(module, "BATCH", 2)
     assert_same(build_weights(FIELDS, AREA.grid, COVERAGE), whole)
+
+
+def test_few_fields_are_built_without_the_store(
+    store: Store, built: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FEW", 3)
+    monkeypatch.setattr(Store, "get", None)
+    monkeypatch.setattr(Store, "put", None)
+    with FieldWeights(store, AREA, FIELDS, COVERAGE) as weights:
+        few = weights.of(np.array([4, 1]))
+    assert_same(few, build_weights([FIELDS[4], FIELDS[1]], AREA.grid, COVERAGE))
+    assert built == [["F4", "F1"]]
+
+
+def test_many_fields_are_taken_from_what_is_kept(
+    store: Store, built: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FEW", 3)
+    load_weights(store, AREA, FIELDS, COVERAGE)
+    with FieldWeights(store, AREA, FIELDS, COVERAGE) as weights:
+        many = weights.of(np.array([4, 1, 2]))
+    assert_same(many, build_weights([FIELDS[i] for i in (4, 1, 2)], AREA.grid, COVERAGE))
+    assert len(built) == 1
