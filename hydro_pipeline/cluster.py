@@ -1,6 +1,7 @@
 """Who computes the blocks of a day: threads of this process, or the workers of a Dask cluster."""
 
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -17,9 +18,9 @@ Get = Callable[..., Any]
 """A Dask scheduler, to be given to `dask.compute`."""
 
 
-def threads(count: int) -> Get:
-    """`count` threads of this process."""
-    return partial(dask.threaded.get, num_workers=count)
+def threads(count: int, pool: ThreadPoolExecutor | None = None) -> Get:
+    """`count` threads of this process, or those of `pool`."""
+    return partial(dask.threaded.get, num_workers=count, pool=pool)
 
 
 class Cluster:

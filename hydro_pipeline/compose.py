@@ -7,10 +7,10 @@ from typing import Any
 import dask
 import numpy as np
 from dask.delayed import delayed
-from numpy.typing import NDArray
 
+from hydro_pipeline.clear import clear_mask
 from hydro_pipeline.cluster import Get
-from hydro_pipeline.composite import Block, composite_block
+from hydro_pipeline.composite import Block, carry_block, composite_block, observe_block
 from hydro_pipeline.cube import Window
 from hydro_pipeline.cube_part import Pixels
 from hydro_pipeline.imagery import Imagery
@@ -37,43 +37,49 @@ def compose[R](
     scenes, *shape = imagery.red.shape
     tally = Tally((shape[0], shape[1]), scenes)
 
-    def block(
-        red: list[NDArray[Any]], nir: list[NDArray[Any]], clear: list[NDArray[Any]], window: Window
-    ) -> tuple[Piece, R]:
+    def block(window: Window, red: Any, nir: Any, clear: Any) -> tuple[Piece, R]:
         before = previous(window)
-        made = _made(red, nir, clear, imagery.offset, before, day, max_age)
+        made = composite_block(red, nir, clear, imagery.offset, *before, day, max_age)
         piece = piece_of(made, window, day, tally.step)
         return piece, put(window, (made.ndvi, made.observed_on), before)
 
-    done = dask.compute(
-        *(delayed(block)(*pixels, window) for window, pixels in _parts(imagery)),
-        scheduler=get,
-    )
+    done = _over_blocks(imagery, block, get)
     for piece, _ in done:
         tally.add(piece)
     return tally, [given for _, given in done]
 
 
-def _made(
-    red: list[NDArray[Any]],
-    nir: list[NDArray[Any]],
-    clear: list[NDArray[Any]],
-    offset: NDArray[np.float32],
-    before: Pixels,
-    day: int,
-    max_age: int,
-) -> Block:
-    """The composite of one window from one (y, x) array a scene."""
-    size = before[0].shape
-    return composite_block(
-        np.stack(red) if red else np.empty((0, *size), np.uint16),
-        np.stack(nir) if nir else np.empty((0, *size), np.uint16),
-        np.stack(clear) if clear else np.empty((0, *size), np.bool_),
-        offset,
-        *before,
-        day,
-        max_age,
-    )
+def observed(imagery: Imagery, day: int, get: Get) -> dict[Window, Block]:
+    """What was seen clear on `day` (days since 1970-01-01) in each window; empty without a scene.
+
+    Raises `SceneReadError` where pixels cannot be read.
+    """
+
+    def block(window: Window, red: Any, nir: Any, clear: Any) -> tuple[Window, Block]:
+        size = (window[0].stop - window[0].start, window[1].stop - window[1].start)
+        return window, observe_block(red, nir, clear, imagery.offset, day, size)
+
+    return dict(_over_blocks(imagery, block, get)) if len(imagery.red) else {}
+
+
+def load_kernels() -> None:
+    """Load what `observed` and `compose` compile from Numba's cache, or compile it."""
+    band, clear = np.ones((1, 1, 1), np.uint16), clear_mask(np.ones((1, 1), np.uint8), (1,), 1)
+    seen = observe_block(band, band, clear[None], np.zeros(1, np.float32), 0, (1, 1))
+    carry_block(*seen[:2], *seen[:2], 0)
+    piece_of(seen, (slice(0, 1), slice(0, 1)), 0, 1)
+
+
+def _over_blocks[R](imagery: Imagery, work: Callable[..., R], get: Get) -> list[R]:
+    """What `work` gives for each block of the imagery, of its window and its bands."""
+    blocks = [(window, delayed(work)(window, *bands)) for window, bands in _parts(imagery)]
+    if imagery.kept is None:
+        return list(dask.compute(*(block for _, block in blocks), scheduler=get))
+    done: list[R] = []
+    for rows, strip in itertools.groupby(blocks, lambda block: block[0][0]):
+        done += dask.compute(*(block for _, block in strip), scheduler=get)
+        imagery.kept.drop(rows.stop)
+    return done
 
 
 def _parts(imagery: Imagery) -> Iterator[tuple[Window, list[Any]]]:

@@ -4,6 +4,7 @@ Stored values: NDVI is int16 in units of 1e-4, `observed_on` int16 days since 19
 scene that the value comes from. Both are `NODATA` where nothing has been seen.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +24,8 @@ DIM_DN = 1500
 """One from `DARK_DN` to below this is then as dark as vegetation, water and shadow are."""
 
 Int16 = NDArray[np.int16]
+type Scenes[T: np.generic] = Sequence[NDArray[T]] | NDArray[T]
+"""One (y, x) array a scene."""
 
 
 class Block(NamedTuple):
@@ -37,10 +40,38 @@ class Block(NamedTuple):
     with red DN from 1000 to 1499."""
 
 
+def observe_block(
+    red: Scenes[np.uint16],
+    nir: Scenes[np.uint16],
+    clear: Scenes[np.bool_],
+    offset: NDArray[np.float32],
+    day: int,
+    shape: tuple[int, int],
+) -> Block:
+    """What was seen clear on solar day `day` (since 1970-01-01) over a block of `shape` (y, x).
+
+    `red`, `nir` hold the digital numbers of each scene, (y, x), 0 = nodata; `clear` True = clear;
+    `offset` is (scene,) reflectance added to DN / 10000, taken to the nearest whole DN. The first
+    scene in order that is clear gives a pixel both its bands. NDVI = (nir - red) / (nir + red)
+    (Rouse et al. 1974); undefined, hence not observed, where the sum is not positive; clipped to
+    [-1, 1], which only negative reflectance can leave.
+    """
+    block = Block(
+        np.full(shape, NODATA, np.int16),
+        np.full(shape, NODATA, np.int16),
+        np.zeros((len(red), 5), np.int64),
+    )
+    added = np.rint(offset.astype(np.float64) * 10_000)
+    for bands in zip(red, nir, clear, added, block.counts, strict=True):
+        planes = (np.ascontiguousarray(plane) for plane in bands[:3])
+        _observe(*planes, *bands[3:], day, block.ndvi, block.observed_on)
+    return block
+
+
 def composite_block(
-    red: NDArray[np.uint16],
-    nir: NDArray[np.uint16],
-    clear: NDArray[np.bool_],
+    red: Scenes[np.uint16],
+    nir: Scenes[np.uint16],
+    clear: Scenes[np.bool_],
     offset: NDArray[np.float32],
     previous_ndvi: Int16,
     previous_observed_on: Int16,
@@ -49,19 +80,13 @@ def composite_block(
 ) -> Block:
     """The composite of solar day `day` (days since 1970-01-01) over one block.
 
-    `red`, `nir` are (scene, y, x) digital numbers, 0 = nodata; `clear` True = clear; `offset` is
-    (scene,) reflectance added to DN / 10000, taken to the nearest whole DN. The first scene in
-    order that is clear gives a pixel both its bands. NDVI = (nir - red) / (nir + red) (Rouse et
-    al. 1974); undefined, hence not observed, where the sum is not positive; clipped to [-1, 1],
-    which only negative reflectance can leave. A carried value older than `max_age` days becomes
-    nodata.
+    What `observe_block` sees, else the value of the day before, (y, x); one older than `max_age`
+    days becomes nodata.
     """
-    return Block(
-        *_composite(
-            red, nir, clear, np.rint(offset.astype(np.float64) * 10_000),
-            previous_ndvi, previous_observed_on, day, max_age,
-        )
-    )  # fmt: skip
+    height, width = previous_ndvi.shape
+    block = observe_block(red, nir, clear, offset, day, (height, width))
+    carry_onto(block.ndvi, block.observed_on, previous_ndvi, previous_observed_on, day, max_age)
+    return block
 
 
 def carry_block(
@@ -77,10 +102,21 @@ def carry_block(
     What was observed on `day` stays (`observed_on` equals `day`); all else is carried again.
     All arrays are (y, x).
     """
-    new: tuple[Int16, Int16] = _carry(
-        ndvi, observed_on, previous_ndvi, previous_observed_on, day, max_age
-    )
-    return new
+    new, new_on = ndvi.copy(), observed_on.copy()
+    carry_onto(new, new_on, previous_ndvi, previous_observed_on, day, max_age)
+    return new, new_on
+
+
+def carry_onto(
+    ndvi: Int16,
+    observed_on: Int16,
+    previous_ndvi: Int16,
+    previous_observed_on: Int16,
+    day: int,
+    max_age: int = NEVER,
+) -> None:
+    """`carry_block`, in the very arrays `ndvi` and `observed_on`."""
+    _carry(ndvi, observed_on, previous_ndvi, previous_observed_on, day, max_age)
 
 
 @njit(nogil=True, cache=True, inline="always")
@@ -89,56 +125,41 @@ def _expired(observed_on: int, day: int, max_age: int) -> bool:
 
 
 @njit(nogil=True, cache=True)
-def _composite(red, nir, clear, offset, before, before_on, day, max_age):  # type: ignore[no-untyped-def]
-    scenes, height, width = red.shape
-    ndvi = np.empty((height, width), np.int16)
-    observed_on = np.empty((height, width), np.int16)
-    counts = np.zeros((scenes, 5), np.int64)
+def _observe(red, nir, clear, offset, counts, day, ndvi, observed_on):  # type: ignore[no-untyped-def]
+    """Let one scene give its pixels where no scene before it did."""
+    height, width = red.shape
     for y in range(height):
         for x in range(width):
-            value = NODATA
-            for s in range(scenes):
-                r, n = red[s, y, x], nir[s, y, x]
-                if r == 0 or n == 0:
-                    continue
-                counts[s, VALID] += 1
-                if not clear[s, y, x]:
-                    continue
-                counts[s, CLEAR] += 1
-                if r < DARK_DN:
-                    counts[s, DARK] += 1
-                elif r < DIM_DN:
-                    counts[s, DIM] += 1
-                total = float(n) + float(r) + 2.0 * offset[s]
-                if value == NODATA and total > 0.0:
-                    ratio = (float(n) - float(r)) / total
-                    value = np.rint(min(1.0, max(-1.0, ratio)) * 10_000.0)
-                    counts[s, USED] += 1
-            if value != NODATA:
-                ndvi[y, x] = value
+            r, n = red[y, x], nir[y, x]
+            if r == 0 or n == 0:
+                continue
+            counts[VALID] += 1
+            if not clear[y, x]:
+                continue
+            counts[CLEAR] += 1
+            if r < DARK_DN:
+                counts[DARK] += 1
+            elif r < DIM_DN:
+                counts[DIM] += 1
+            total = float(n) + float(r) + 2.0 * offset
+            if ndvi[y, x] == NODATA and total > 0.0:
+                ratio = (float(n) - float(r)) / total
+                ndvi[y, x] = np.rint(min(1.0, max(-1.0, ratio)) * 10_000.0)
                 observed_on[y, x] = day
-            elif _expired(before_on[y, x], day, max_age):
-                ndvi[y, x] = NODATA
-                observed_on[y, x] = NODATA
-            else:
-                ndvi[y, x] = before[y, x]
-                observed_on[y, x] = before_on[y, x]
-    return ndvi, observed_on, counts
+                counts[USED] += 1
 
 
 @njit(nogil=True, cache=True)
 def _carry(ndvi, observed_on, before, before_on, day, max_age):  # type: ignore[no-untyped-def]
-    new = ndvi.copy()
-    new_on = observed_on.copy()
+    """Put what was before wherever nothing was observed on the day."""
     height, width = ndvi.shape
     for y in range(height):
         for x in range(width):
             if observed_on[y, x] == day:
                 continue
             if _expired(before_on[y, x], day, max_age):
-                new[y, x] = NODATA
-                new_on[y, x] = NODATA
+                ndvi[y, x] = NODATA
+                observed_on[y, x] = NODATA
             else:
-                new[y, x] = before[y, x]
-                new_on[y, x] = before_on[y, x]
-    return new, new_on
+                ndvi[y, x] = before[y, x]
+                observed_on[y, x] = before_on[y, x]

@@ -4,9 +4,10 @@ Each scene is read alone and nothing is mixed here: which scene gives a pixel is
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
+from typing import Any
 
 import dask
 import dask.array as da
@@ -21,7 +22,7 @@ from pyproj import Transformer
 
 from hydro_pipeline.area import SNAP_M, Area, Bbox
 from hydro_pipeline.clear import clear_mask
-from hydro_pipeline.reading import SceneDriver, forget
+from hydro_pipeline.reading import Kept, SceneDriver, forget
 from hydro_pipeline.selection import Scene
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.stac_item import bounds
@@ -36,6 +37,9 @@ NATIVE_M = 10.0
 """Pixel size of red and nir, metres."""
 
 
+_Read = Callable[[Scene, tuple[str, ...], GeoBox, str, str], list[da.Array]]
+
+
 @dataclass(frozen=True)
 class Imagery:
     """The scenes of one day. All three arrays have the same chunks."""
@@ -48,9 +52,13 @@ class Imagery:
     """bool (scene, y, x), True = a clear class, and far enough from cloud and shadow."""
     offset: NDArray[np.float32]
     """(scene,), reflectance to add to DN / 10000."""
+    kept: Kept | None = None
+    """Where reads are kept, if the arrays are to be computed strip by strip from the north."""
 
 
-def load(scenes: Sequence[Scene], area: Area, settings: Settings) -> Imagery:
+def load(
+    scenes: Sequence[Scene], area: Area, settings: Settings, kept: Kept | None = None
+) -> Imagery:
     """The scenes in their order on `area.grid`; nothing is read before compute.
 
     Red and nir are not resampled where the file's pixels and the grid's coincide; else bilinear,
@@ -67,32 +75,37 @@ def load(scenes: Sequence[Scene], area: Area, settings: Settings) -> Imagery:
             forget(href)
     # Else dask imports all of distributed to see which way of rechunking fits.
     with dask.config.set({"array.rechunk.method": "tasks"}):
+        read = partial(_read, settings=settings, kept=kept)
+        red, nir = zip(*(_reflectance(scene, grid, read) for scene in scenes), strict=True)
         return Imagery(
-            _stack([_band(scene, "red", grid, settings) for scene in scenes]),
-            _stack([_band(scene, "nir", grid, settings) for scene in scenes]),
-            _stack([_clear(scene, grid, settings) for scene in scenes]),
+            _stack(red),
+            _stack(nir),
+            _stack([_clear(scene, grid, settings, read) for scene in scenes]),
             np.array([scene.offset for scene in scenes], np.float32),
+            kept,
         )
 
 
-def _stack(planes: list[da.Array]) -> da.Array:
+def _stack(planes: Sequence[da.Array]) -> da.Array:
     return da.stack(planes).rechunk(CHUNK)
 
 
-def _band(scene: Scene, band: str, grid: GeoBox, settings: Settings) -> da.Array:
-    """uint16 (y, x) of red or nir."""
+def _reflectance(scene: Scene, grid: GeoBox, read: _Read) -> list[da.Array]:
+    """uint16 (y, x) of red and of nir."""
     how = "bilinear" if grid.resolution.x <= NATIVE_M else "average"
-    return _read(scene, band, grid, "uint16", how, settings)
+    if _source_grid(scene, "red") == _source_grid(scene, "nir"):
+        return read(scene, ("red", "nir"), grid, "uint16", how)
+    return [array for band in ("red", "nir") for array in read(scene, (band,), grid, "uint16", how)]
 
 
-def _clear(scene: Scene, grid: GeoBox, settings: Settings) -> da.Array:
+def _clear(scene: Scene, grid: GeoBox, settings: Settings, read: _Read) -> da.Array:
     """bool (y, x), True = clear. Read with a margin, so that cutting an area changes nothing."""
     pixel = grid.resolution.x
     buffer_px = math.ceil(settings.cloud_buffer_m / pixel)
     nest = round(SNAP_M / pixel)
     margin = math.ceil(buffer_px / nest) * nest
     padded = grid.pad(margin)
-    scl = _nearest(scene, "scl", padded, settings).rechunk(CHUNK[1:])
+    scl = _nearest(scene, "scl", padded, read).rechunk(CHUNK[1:])
     mask = da.map_overlap(
         clear_mask, scl, depth=buffer_px, boundary=0, dtype=bool, meta=np.zeros((0, 0), bool),
         clear_classes=settings.clear_classes, buffer_px=buffer_px,
@@ -101,7 +114,7 @@ def _clear(scene: Scene, grid: GeoBox, settings: Settings) -> da.Array:
     return mask[margin : height - margin, margin : width - margin]
 
 
-def _nearest(scene: Scene, band: str, grid: GeoBox, settings: Settings) -> da.Array:
+def _nearest(scene: Scene, band: str, grid: GeoBox, read: _Read) -> da.Array:
     """uint8 (y, x) by nearest neighbour: each of the file's pixels repeated where they nest."""
     source = _source_grid(scene, band)
     if source is not None and source.crs == grid.crs:
@@ -109,22 +122,31 @@ def _nearest(scene: Scene, band: str, grid: GeoBox, settings: Settings) -> da.Ar
         if times.is_integer() and times > 1:
             coarse = grid.zoom_out(times)
             if all(v.is_integer() for v in _distance(source, coarse)):
-                pixels = _read(scene, band, coarse, "uint8", "nearest", settings)
+                (pixels,) = read(scene, (band,), coarse, "uint8", "nearest")
                 return pixels.repeat(int(times), axis=0).repeat(int(times), axis=1)
-    return _read(scene, band, grid, "uint8", "nearest", settings)
+    (pixels,) = read(scene, (band,), grid, "uint8", "nearest")
+    return pixels
 
 
 def _read(
-    scene: Scene, band: str, grid: GeoBox, dtype: str, resampling: str, settings: Settings
-) -> da.Array:
-    """(y, x) of one band on `grid`, 0 = nodata. Each of the file's blocks is read once.
+    scene: Scene,
+    bands: tuple[str, ...],
+    grid: GeoBox,
+    dtype: str,
+    resampling: str,
+    settings: Settings,
+    kept: Kept | None,
+) -> list[da.Array]:
+    """(y, x) on `grid` of each of `bands`, whose files have the same grid; 0 = nodata.
+
+    Each block of a file is read once.
 
     Reads begin at multiples of `READ_PX` of the file, hence beyond the grid's upper left corner;
     the driver leaves out what is not on the grid.
     """
-    source = _source_grid(scene, band)
+    source = _source_grid(scene, bands[0])
     if source is not None and not _meet(_bounds_in(source, grid.crs), grid.boundingbox.bbox):
-        return da.zeros(grid.shape.yx, dtype=dtype, chunks=CHUNK[1:])
+        return [da.zeros(grid.shape.yx, dtype=dtype, chunks=CHUNK[1:])] * len(bands)
     top = left = 0
     step = READ_PX
     if source is not None and source.crs == grid.crs:
@@ -134,8 +156,8 @@ def _read(
             top, left, step = int(down % side), int(right % side), int(side)
     height, width = grid.shape
     reading = odc.stac.load(
-        [_slim_item(scene, band, source, grid)],
-        bands=[band],
+        [_slim_item(scene, bands, source, grid)],
+        bands=list(bands),
         geobox=grid.expand((height + top, width + left)).translate_pix(-left, -top),
         chunks={"y": step, "x": step},
         groupby="id",
@@ -143,10 +165,9 @@ def _read(
         dtype=dtype,
         nodata=0,
         use_overviews=False,
-        driver=SceneDriver(scene.id, grid, settings),
+        driver=SceneDriver(scene.id, grid, settings, kept),
     )
-    array: da.Array = reading[band].data[0, top:, left:]
-    return array
+    return [reading[band].data[0, top:, left:] for band in bands]
 
 
 def _source_grid(scene: Scene, band: str) -> GeoBox | None:
@@ -193,20 +214,25 @@ def _distance(source: GeoBox, grid: GeoBox) -> tuple[float, float]:
     )
 
 
-def _slim_item(scene: Scene, band: str, source: GeoBox | None, grid: GeoBox) -> pystac.Item:
-    """An item with nothing but what odc-stac needs to read one band.
+def _slim_item(
+    scene: Scene, bands: tuple[str, ...], source: GeoBox | None, grid: GeoBox
+) -> pystac.Item:
+    """An item with nothing but what odc-stac needs to read `bands`.
 
     Where the file's own grid is not known it is taken to lie over all of `grid`, so it is opened.
     """
     everywhere = grid.geographic_extent.json if source is None else None
     item = pystac.Item(scene.id, everywhere, None, scene.datetime, {}, collection="scene")
-    asset = pystac.Asset(getattr(scene, band), media_type=pystac.MediaType.COG, roles=["data"])
+    grid_of_files: dict[str, Any] = {}
     if source is not None:
         item.stac_extensions = ["https://stac-extensions.github.io/projection/v2.0.0/schema.json"]
         item.properties["proj:code"] = str(source.crs)
-        asset.extra_fields = {
+        grid_of_files = {
             "proj:shape": list(source.shape),
             "proj:transform": list(source.affine[:6]),
         }
-    item.add_asset(band, asset)
+    for band in bands:
+        asset = pystac.Asset(getattr(scene, band), media_type=pystac.MediaType.COG, roles=["data"])
+        asset.extra_fields = grid_of_files
+        item.add_asset(band, asset)
     return item

@@ -5,9 +5,8 @@ While a day is committed, the composite of the day after is made in memory.
 
 import datetime as dt
 import json
-import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -17,23 +16,21 @@ from numpy.typing import NDArray
 
 from hydro_pipeline.area import Area
 from hydro_pipeline.cluster import Cluster, threads
-from hydro_pipeline.compose import Previous, compose
-from hydro_pipeline.composite import SCALE, USED, VALID
-from hydro_pipeline.cube import Window, day_number
+from hydro_pipeline.compose import compose
+from hydro_pipeline.composite import NEVER, SCALE, USED, VALID, Block, carry_onto
+from hydro_pipeline.cube import Window, day_number, windows
 from hydro_pipeline.cube_edit import DayEdit
-from hydro_pipeline.cube_part import Pixels, Written, in_threads
+from hydro_pipeline.cube_part import WRITES, DayPart, Pixels, Written, in_threads, nothing
 from hydro_pipeline.cube_writer import CubeWriter
 from hydro_pipeline.day_record import day_record, to_bytes, warnings_of
 from hydro_pipeline.errors import SceneError, SceneReadError
-from hydro_pipeline.look_ahead import DayImagery
+from hydro_pipeline.imagery import CHUNK
+from hydro_pipeline.look_ahead import DayFound
 from hydro_pipeline.selection import Refusal
 from hydro_pipeline.settings import OffsetCheck, Settings
 from hydro_pipeline.store import Store
-from hydro_pipeline.tally import Tally
+from hydro_pipeline.tally import Piece, Tally, piece_of
 
-MEMORY_BYTES = 96 << 20
-"""A day of more bytes than this is made where it is stored, window by window."""
-PIXEL_BYTES = 4
 THREADS = 8
 """Blocks at once: they mostly wait for answers."""
 
@@ -79,8 +76,8 @@ class _Day:
     day: dt.date
     more: bool
     """Whether another day follows it."""
-    found: DayImagery
-    base: dict[Window, Pixels]
+    found: DayFound
+    base: dict[Window, Pixels] = field(default_factory=dict)
     """The day before, where the composite is made in memory."""
     pixels: dict[Window, Pixels] = field(default_factory=dict)
     """The composite, where it is made in memory."""
@@ -98,8 +95,7 @@ class Ingest:
         self.store, self.area, self.settings, self.run_id = store, area, settings, run_id
         self.writer = CubeWriter(store, area, settings)
         self._cluster: Cluster | None = None
-        small = PIXEL_BYTES * math.prod(area.grid.shape) <= MEMORY_BYTES
-        self._in_memory = small and settings.dask_scheduler is None
+        self._windows = windows(area.grid.shape.yx, CHUNK[-1])
         self._made: dict[Window, Pixels] = {}
         """The composite that was made last."""
         self._stored: dict[Window, Pixels] = {}
@@ -107,7 +103,7 @@ class Ingest:
         self._snapshot = ""
 
     def run(
-        self, days: Iterable[tuple[dt.date, "Future[DayImagery]"]], last: dt.date
+        self, days: Iterable[tuple[dt.date, "Future[DayFound]"]], last: dt.date
     ) -> Iterator[DayReport]:
         """Make and commit `days` in order, up to `last`; a report follows each commit.
 
@@ -130,21 +126,18 @@ class Ingest:
             if report is not None:
                 yield report.result()
 
-    def _make(self, day: dt.date, reading: "Future[DayImagery]", more: bool) -> _Day:
+    def _make(self, day: dt.date, reading: "Future[DayFound]", more: bool) -> _Day:
         """The day's composite in memory; a large one is left to be made where it is stored."""
         started = time.perf_counter()
-        made = _Day(day, more, reading.result(), self._made)
+        made = _Day(day, more, reading.result())
         made.seconds["read"] = time.perf_counter() - started
-        if self._in_memory:
-            previous = made.base.__getitem__
-            if not made.base:
-                made.base, made.edit = {}, self.writer.begin(day)
-                previous = made.edit.part.previous
-
-            def keep(window: Window, pixels: Pixels, before: Pixels) -> None:
-                made.pixels[window], made.base[window] = pixels, before
-
-            self._compose(made, previous, keep)
+        if made.found.observed is not None:
+            if self._made:
+                made.base = self._made
+            else:
+                made.edit = self.writer.begin(day)
+                made.base = self._before(made.edit)
+            self._carry(made, made.found.observed)
             self._made = made.pixels
         return made
 
@@ -153,42 +146,70 @@ class Ingest:
             made = making.result()
             started = time.perf_counter()
             edit = made.edit or self.writer.begin(day)
-            if self._fits(made, edit):
+            if made.found.observed is None:
+                written = self._compose(made, edit.part)
+                started += made.seconds["compute"]
+            else:
+                if made.edit is None and not self._follows(made, edit):
+                    made.base = self._before(edit)
+                    self._carry(made, made.found.observed)
                 written = in_threads(
                     lambda window: edit.part.write(window, made.pixels[window], made.base[window]),
-                    list(made.pixels),
+                    self._windows,
+                    WRITES,
                 )
-            else:
-                written = self._compose_into(edit, made)
-                started += made.seconds["compute"]
             return self._commit(made, edit, written, started)
         except SceneReadError as error:
             note_failure(self.store, self.area.name, day, error, self.run_id)
             raise
 
-    def _fits(self, made: _Day, edit: DayEdit) -> bool:
-        """Whether the composite is made, and on what is now the cube's day before."""
-        follows = made.base is self._stored and edit.base == self._snapshot
-        return made.tally is not None and (made.edit is not None or follows)
+    def _follows(self, made: _Day, edit: DayEdit) -> bool:
+        """Whether the composite was made on what is now the cube's day before."""
+        return made.base is self._stored and edit.base == self._snapshot
 
-    def _compose_into(self, edit: DayEdit, made: _Day) -> list[Written]:
+    def _before(self, edit: DayEdit) -> dict[Window, Pixels]:
+        """The day before, as it is stored."""
+        return dict(zip(self._windows, in_threads(edit.part.previous, self._windows), strict=True))
+
+    def _carry(self, made: _Day, observed: dict[Window, Block]) -> None:
+        """The composite in memory, on `made.base`: it is put into the arrays of what was observed,
+        in which `observed_on` still says what that is, should it have to be carried anew.
+        """
+        started = time.perf_counter()
+        day, max_age = day_number(made.day), self.writer.target.max_age
+        tally = Tally(self.area.grid.shape.yx, len(made.found.selection.scenes))
+
+        def carry(window: Window) -> tuple[Pixels, Piece]:
+            before, seen = made.base[window], observed.get(window)
+            counts = seen.counts if seen else np.zeros_like(tally.counts)
+            if seen is None and max_age == NEVER:
+                pixels = before
+            else:
+                pixels = (seen.ndvi, seen.observed_on) if seen else nothing(window)
+                carry_onto(*pixels, *before, day, max_age)
+            return pixels, piece_of(Block(*pixels, counts), window, day, tally.step)
+
+        done = in_threads(carry, self._windows)
+        for _, piece in done:
+            tally.add(piece)
+        made.pixels = {w: pixels for w, (pixels, _) in zip(self._windows, done, strict=True)}
+        made.tally = tally
+        made.seconds["compute"] = time.perf_counter() - started
+
+    def _compose(self, made: _Day, part: DayPart) -> list[Written]:
         """Make the composite from the stored day before, and write each window as it is made."""
-        self._in_memory, made.pixels, part = False, {}, edit.part
+        started = time.perf_counter()
         if self._cluster is not None:
             scenes = made.found.selection.scenes
             self._cluster.forget(href for s in scenes for href in (s.red, s.nir, s.scl))
             part = part.fork()
-        return self._compose(made, part.previous, part.write)
-
-    def _compose[R](
-        self, made: _Day, previous: Previous, put: Callable[[Window, Pixels, Pixels], R]
-    ) -> list[R]:
-        started = time.perf_counter()
-        day, max_age = day_number(made.day), self.writer.target.max_age
         get = self._cluster.get if self._cluster else threads(THREADS)
-        made.tally, given = compose(made.found.imagery, day, max_age, previous, put, get)
+        day, max_age = day_number(made.day), self.writer.target.max_age
+        made.tally, written = compose(
+            made.found.imagery, day, max_age, part.previous, part.write, get
+        )
         made.seconds["compute"] = time.perf_counter() - started
-        return given
+        return written
 
     def _commit(
         self, made: _Day, edit: DayEdit, written: list[Written], started: float

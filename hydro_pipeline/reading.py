@@ -7,6 +7,7 @@ the private bucket are not used here.
 
 import logging
 import random
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -14,10 +15,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import rasterio
 from odc.geo.geobox import GeoBox
 from odc.loader import RasterLoadParams, RasterSource, RioDriver, RioReader
 from rasterio import Env, cache
-from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOError
 from rasterio.session import AWSSession
 
 from hydro_pipeline.errors import SceneReadError
@@ -30,7 +32,7 @@ warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
 
 GDAL_OPTIONS: dict[str, str | int] = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
-    "GDAL_CACHEMAX": 64 << 20,
+    "GDAL_CACHEMAX": 16 << 20,
     "GDAL_NUM_THREADS": "ALL_CPUS",
     "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
     "GDAL_HTTP_NETRC": "NO",
@@ -40,7 +42,7 @@ GDAL_OPTIONS: dict[str, str | int] = {
     "GDAL_HTTP_TIMEOUT": "300",
     "GDAL_HTTP_MAX_RETRY": "3",
     "GDAL_HTTP_RETRY_DELAY": "0.5",
-    "CPL_VSIL_CURL_CACHE_SIZE": "67108864",
+    "CPL_VSIL_CURL_CACHE_SIZE": "16777216",
     "CPL_VSIL_CURL_CHUNK_SIZE": "4096",
     "AWS_HTTPS": "YES",
     "AWS_VIRTUAL_HOSTING": "TRUE",
@@ -76,13 +78,62 @@ def forget(href: str) -> None:
             cache.invalidate(href)
 
 
+def expect(href: str, settings: Settings) -> None:
+    """Fetch what is at the beginning of a remote file, so that its reads need not.
+
+    A file that cannot be opened is left for its reads to say so.
+    """
+    if "://" not in href:
+        return
+    try:
+        with gdal_environment(settings), rasterio.open(href):
+            pass
+    except RasterioError:
+        forget(href)
+
+
+class Kept:
+    """What was read of files for a strip of `grid`, for the next one south of it; for threads.
+
+    `margin_m` is how far beyond its strip a pixel may be needed.
+    """
+
+    def __init__(self, grid: GeoBox, margin_m: float) -> None:
+        self._grid, self._margin_m = grid, margin_m
+        self._lock = threading.Lock()
+        self._pieces: dict[tuple[str, GeoBox], Any] = {}
+
+    def piece(self, href: str, where: GeoBox, read: Callable[[], Any]) -> Any:
+        """What `read` gives for that place of a file, called once while it is kept."""
+        with self._lock:
+            if (href, where) in self._pieces:
+                return self._pieces[href, where]
+        piece = read()
+        with self._lock:
+            self._pieces[href, where] = piece
+        return piece
+
+    def drop(self, row: int) -> None:
+        """Let go of what is not needed for `row` of the grid and the rows south of it."""
+        _, north = self._grid.affine @ (0, row)
+        with self._lock:
+            self._pieces = {
+                key: piece
+                for key, piece in self._pieces.items()
+                if key[1].boundingbox.bottom < north + self._margin_m
+            }
+
+
 class SceneDriver(RioDriver):
     """Reads one scene's file, only within `grid`, and names both in errors."""
 
-    def __init__(self, scene_id: str, grid: GeoBox, settings: Settings) -> None:
+    def __init__(
+        self, scene_id: str, grid: GeoBox, settings: Settings, kept: Kept | None = None
+    ) -> None:
         super().__init__()
         self.scene_id = scene_id
         self.grid = grid
+        self.kept = kept
         self._options = _options(settings)
 
     def capture_env(self) -> dict[str, Any]:
@@ -111,6 +162,14 @@ class SceneReader(RioReader):
         self, cfg: RasterLoadParams, dst_geobox: GeoBox, *, dst: Any = None, selection: Any = None
     ) -> Any:
         """Pixels of `dst_geobox` within the driver's grid, and where they belong in it."""
+
+        def read() -> Any:
+            return self._read(cfg, dst_geobox, selection)
+
+        kept = self._driver.kept
+        return read() if kept is None else kept.piece(self._src.uri, dst_geobox, read)
+
+    def _read(self, cfg: RasterLoadParams, dst_geobox: GeoBox, selection: Any) -> Any:
         inner = dst_geobox.overlap_roi(self._driver.grid)
         cfg = cfg.patch(src_nodata_override=0)
         roi, pixels = persist(
