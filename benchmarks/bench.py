@@ -15,6 +15,9 @@ class Bench:
     folder: Path
     """Seasons are kept here; roots are made here and removed."""
     wire: Wire
+    """To the bucket, which is one's own."""
+    far: Wire
+    """To the catalog and its imagery, which are the public's."""
     repeat: int
     console: Console
 

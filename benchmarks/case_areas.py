@@ -13,7 +13,7 @@ from benchmarks.table import Row
 def run(bench: Bench) -> Iterator[Row]:
     """Case (g): days of all areas made in a second, against one area alone."""
     made = season(bench.folder, "ten-days", days=10, size_km=10.0, n_fields=100, n_late=0)
-    with EarthSearch(made.directory, bench.wire) as earth, Bucket(bench.wire) as bucket:
+    with EarthSearch(made.directory, bench.far) as earth, Bucket(bench.wire) as bucket:
         settings = bucket.settings(catalog=earth.url)
         alone = 0.0
         for count in (1, 2, 4):

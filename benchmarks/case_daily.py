@@ -22,8 +22,8 @@ def run(bench: Bench) -> Iterator[Row]:
     day = FIRST_DAY + dt.timedelta(STORED)
     late = season(bench.folder, "day-366", **(same | {"first_day": day, "seed": 2}))
     with (
-        EarthSearch(early.directory, bench.wire) as first_year,
-        EarthSearch(late.directory, bench.wire) as second_year,
+        EarthSearch(early.directory, bench.far) as first_year,
+        EarthSearch(late.directory, bench.far) as second_year,
         Bucket(bench.wire) as bucket,
     ):
         before = bucket.settings(catalog=first_year.url)

