@@ -42,7 +42,7 @@ SCHEMA = pa.schema(
 )
 """Columns of a day's file, sorted by field_id. Statistics of nothing are null."""
 
-FOOTER_BYTES = 32_768
+FOOTER_BYTES = 8_192
 READ_THREADS = 16
 SUMMARY = b"hydro_pipeline"
 
