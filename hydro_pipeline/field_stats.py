@@ -85,8 +85,9 @@ class StatsUpdate:
     ) -> list[StatsReport]:
         """Days with the same pixels, which are read once as long as the same fields need them."""
         area = self.cube.area_name
+        held = max(1, ROWS // max(1, len(self.wanted.planted)))
         reports: list[StatsReport] = []
-        for some in itertools.batched(days, max(1, ROWS // max(1, len(self.wanted.planted)))):
+        for some in itertools.batched(days, held):
             started = time.perf_counter()
             writing = []
             files = requests.map(lambda day: read_day(self.store, area, day), some)

@@ -250,18 +250,14 @@ def _unpack(data: bytes | None, identity: str) -> Weights | None:
     stored = memoryview(data)[:-DIGEST_BYTES]
     if _digest(stored) != data[-DIGEST_BYTES:]:
         return None
-    table = pa.ipc.open_stream(pa.py_buffer(stored)).read_all().combine_chunks()
+    table = pa.ipc.open_stream(pa.py_buffer(stored)).read_all()
     if table.schema.metadata[b"identity"].decode() != identity:
         return None
     hashes = tuple(table["hash"].to_pylist())
-    rows, cols, shares = (_only(table[name]) for name in ("row", "col", "weight"))
+    rows, cols, shares = (table[name].combine_chunks() for name in ("row", "col", "weight"))
     start = rows.offsets.to_numpy() if len(rows) else np.zeros(1, np.int64)
     row, col, weight = (lists.values.to_numpy() for lists in (rows, cols, shares))
     return Weights(hashes, hashes, start, row, col, weight, table["total"].to_numpy())
-
-
-def _only(column: pa.ChunkedArray) -> pa.Array:
-    return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
 
 
 def _digest(data: bytes | memoryview) -> bytes:
