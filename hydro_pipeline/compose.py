@@ -11,7 +11,7 @@ from dask.delayed import delayed
 from hydro_pipeline.clear import clear_mask
 from hydro_pipeline.cluster import Get
 from hydro_pipeline.composite import Block, carry_block, composite_block, observe_block
-from hydro_pipeline.cube import Window
+from hydro_pipeline.cube import Window, shape_of
 from hydro_pipeline.cube_part import Pixels
 from hydro_pipeline.imagery import Imagery
 from hydro_pipeline.tally import Piece, Tally, piece_of
@@ -56,8 +56,7 @@ def observed(imagery: Imagery, day: int, get: Get) -> dict[Window, Block]:
     """
 
     def block(window: Window, red: Any, nir: Any, clear: Any) -> tuple[Window, Block]:
-        size = (window[0].stop - window[0].start, window[1].stop - window[1].start)
-        return window, observe_block(red, nir, clear, imagery.offset, day, size)
+        return window, observe_block(red, nir, clear, imagery.offset, day, shape_of(window))
 
     return dict(_over_blocks(imagery, block, get)) if len(imagery.red) else {}
 

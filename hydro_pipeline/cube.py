@@ -63,6 +63,12 @@ def windows(shape: tuple[int, int], side: int) -> list[Window]:
     ]
 
 
+def shape_of(window: Window) -> tuple[int, int]:
+    """Rows and columns in a window."""
+    rows, cols = window
+    return rows.stop - rows.start, cols.stop - cols.start
+
+
 class Cube:
     """One committed state of a cube; it does not change while it is read."""
 

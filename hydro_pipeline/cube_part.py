@@ -13,7 +13,7 @@ import zarr
 from zarr.core.sync import sync
 
 from hydro_pipeline.composite import NODATA, Int16
-from hydro_pipeline.cube import Window, read_parts, translated, windows
+from hydro_pipeline.cube import Window, read_parts, shape_of, translated, windows
 from hydro_pipeline.cube_layout import ARRAYS
 from hydro_pipeline.cube_repeat import Position
 
@@ -131,19 +131,18 @@ class DayPart:
 
     def _chunks(self, window: Window) -> list[Window]:
         rows, cols = window
-        shape = (rows.stop - rows.start, cols.stop - cols.start)
         return [
             (
                 slice(r.start + rows.start, r.stop + rows.start),
                 slice(c.start + cols.start, c.stop + cols.start),
             )
-            for r, c in windows(shape, self.side)
+            for r, c in windows(shape_of(window), self.side)
         ]
 
 
 def nothing(window: Window) -> Pixels:
     """Pixels of a window in which nothing was ever seen."""
-    shape = (window[0].stop - window[0].start, window[1].stop - window[1].start)
+    shape = shape_of(window)
     return np.full(shape, NODATA, np.int16), np.full(shape, NODATA, np.int16)
 
 

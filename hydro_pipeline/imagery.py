@@ -71,7 +71,7 @@ def load(
         nothing = da.zeros((0, *grid.shape), chunks=CHUNK, dtype=np.uint16)
         return Imagery(nothing, nothing, nothing.astype(bool), np.zeros(0, np.float32))
     for scene in scenes:
-        for href in (scene.red, scene.nir, scene.scl):
+        for href in scene.hrefs:
             forget(href)
     # Else dask imports all of distributed to see which way of rechunking fits.
     with dask.config.set({"array.rechunk.method": "tasks"}):

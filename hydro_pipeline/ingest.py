@@ -201,7 +201,7 @@ class Ingest:
         started = time.perf_counter()
         if self._cluster is not None:
             scenes = made.found.selection.scenes
-            self._cluster.forget(href for s in scenes for href in (s.red, s.nir, s.scl))
+            self._cluster.forget(href for scene in scenes for href in scene.hrefs)
             part = part.fork()
         get = self._cluster.get if self._cluster else threads(THREADS)
         day, max_age = day_number(made.day), self.writer.target.max_age

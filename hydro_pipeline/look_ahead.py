@@ -108,7 +108,7 @@ def _open(
     opening = [
         files.submit(expect, href, settings)
         for scene in selection.scenes
-        for href in (scene.red, scene.nir, scene.scl)
+        for href in scene.hrefs
         if files is not None
     ]
     return _Opened(DayFound(selection, imagery), opening)

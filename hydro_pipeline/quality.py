@@ -7,6 +7,7 @@ import numpy as np
 
 from hydro_pipeline.composite import NEVER, NODATA, Int16, carry_block
 from hydro_pipeline.cube import Cube, Window, day_number, windows
+from hydro_pipeline.cube_part import nothing
 from hydro_pipeline.day_record import from_bytes
 from hydro_pipeline.ingest import scenes_key
 from hydro_pipeline.stats import Wanted, read_summary
@@ -101,5 +102,4 @@ def stale(store: Store, cube: Cube, wanted: Wanted, days: Sequence[dt.date]) -> 
 def _before(cube: Cube, day: dt.date, window: Window) -> tuple[Int16, Int16]:
     if day > cube.first_day:
         return cube.read(day - dt.timedelta(days=1), window)
-    nothing = np.full(tuple(s.stop - s.start for s in window), NODATA, np.int16)
-    return nothing, nothing
+    return nothing(window)

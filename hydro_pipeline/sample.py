@@ -2,6 +2,7 @@
 
 import datetime as dt
 import itertools
+import math
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydro_pipeline.composite import NODATA, Int16
-from hydro_pipeline.cube import Cube, Window
+from hydro_pipeline.cube import Cube, Window, shape_of
 from hydro_pipeline.zonal import Summary, Weights, summarize
 
 Map = Callable[[Callable[["_Part"], None], Iterable["_Part"]], Iterable[None]]
@@ -67,10 +68,7 @@ class Sampler:
         self.cube = cube
         self.weights = weights
         self._parts = _parts(cube, weights)
-        pixels = sum(
-            (rows.stop - rows.start) * (cols.stop - cols.start)
-            for rows, cols in (part.window for part in self._parts)
-        )
+        pixels = sum(math.prod(shape_of(part.window)) for part in self._parts)
         self.amount = Amount(2 * len(self._parts), 4 * pixels)
         """What is read for a day."""
 

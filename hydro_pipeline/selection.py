@@ -54,6 +54,11 @@ class Scene:
     """Absolute hrefs."""
     item: pystac.Item
 
+    @property
+    def hrefs(self) -> tuple[str, str, str]:
+        """Of the files that are read."""
+        return self.red, self.nir, self.scl
+
 
 @dataclass(frozen=True)
 class Refusal:
