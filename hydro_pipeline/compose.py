@@ -10,7 +10,7 @@ from dask.delayed import delayed
 
 from hydro_pipeline.clear import clear_mask
 from hydro_pipeline.cluster import Get
-from hydro_pipeline.composite import Block, carry_block, composite_block, observe_block
+from hydro_pipeline.composite import NODATA, Seen, composite_block, observe_block
 from hydro_pipeline.cube import Window, shape_of
 from hydro_pipeline.cube_part import Pixels
 from hydro_pipeline.imagery import Imagery
@@ -49,14 +49,14 @@ def compose[R](
     return tally, [given for _, given in done]
 
 
-def observed(imagery: Imagery, day: int, get: Get) -> dict[Window, Block]:
-    """What was seen clear on `day` (days since 1970-01-01) in each window; empty without a scene.
+def observed(imagery: Imagery, get: Get) -> dict[Window, Seen]:
+    """What was seen clear in each window; empty without a scene.
 
     Raises `SceneReadError` where pixels cannot be read.
     """
 
-    def block(window: Window, red: Any, nir: Any, clear: Any) -> tuple[Window, Block]:
-        return window, observe_block(red, nir, clear, imagery.offset, day, shape_of(window))
+    def block(window: Window, red: Any, nir: Any, clear: Any) -> tuple[Window, Seen]:
+        return window, observe_block(red, nir, clear, imagery.offset, shape_of(window))
 
     return dict(_over_blocks(imagery, block, get)) if len(imagery.red) else {}
 
@@ -64,9 +64,9 @@ def observed(imagery: Imagery, day: int, get: Get) -> dict[Window, Block]:
 def load_kernels() -> None:
     """Load what `observed` and `compose` compile from Numba's cache, or compile it."""
     band, clear = np.ones((1, 1, 1), np.uint16), clear_mask(np.ones((1, 1), np.uint8), (1,), 1)
-    seen = observe_block(band, band, clear[None], np.zeros(1, np.float32), 0, (1, 1))
-    carry_block(*seen[:2], *seen[:2], 0)
-    piece_of(seen, (slice(0, 1), slice(0, 1)), 0, 1)
+    nothing = np.full((1, 1), NODATA, np.int16)
+    made = composite_block(band, band, clear[None], np.zeros(1, np.float32), nothing, nothing, 0)
+    piece_of(made, (slice(0, 1), slice(0, 1)), 0, 1)
 
 
 def _over_blocks[R](imagery: Imagery, work: Callable[..., R], get: Get) -> list[R]:

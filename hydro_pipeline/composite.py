@@ -28,6 +28,16 @@ type Scenes[T: np.generic] = Sequence[NDArray[T]] | NDArray[T]
 """One (y, x) array a scene."""
 
 
+class Seen(NamedTuple):
+    """What was seen clear over one block on one day."""
+
+    ndvi: Int16
+    """(y, x), units of 1e-4, `NODATA` where not seen."""
+    counts: NDArray[np.int64]
+    """(scene, 5) pixels: with data, of those clear; of the clear: used, with red DN < 1000, and
+    with red DN from 1000 to 1499."""
+
+
 class Block(NamedTuple):
     """One block of a day's composite."""
 
@@ -36,8 +46,7 @@ class Block(NamedTuple):
     observed_on: Int16
     """(y, x), days since 1970-01-01, `NODATA` where never seen."""
     counts: NDArray[np.int64]
-    """(scene, 5) pixels: with data, of those clear; of the clear: used, with red DN < 1000, and
-    with red DN from 1000 to 1499."""
+    """`Seen.counts`."""
 
 
 def observe_block(
@@ -45,10 +54,9 @@ def observe_block(
     nir: Scenes[np.uint16],
     clear: Scenes[np.bool_],
     offset: NDArray[np.float32],
-    day: int,
     shape: tuple[int, int],
-) -> Block:
-    """What was seen clear on solar day `day` (since 1970-01-01) over a block of `shape` (y, x).
+) -> Seen:
+    """What was seen clear on a solar day over a block of `shape` (y, x).
 
     `red`, `nir` hold the digital numbers of each scene, (y, x), 0 = nodata; `clear` True = clear;
     `offset` is (scene,) reflectance added to DN / 10000, taken to the nearest whole DN. The first
@@ -56,16 +64,19 @@ def observe_block(
     (Rouse et al. 1974); undefined, hence not observed, where the sum is not positive; clipped to
     [-1, 1], which only negative reflectance can leave.
     """
-    block = Block(
-        np.full(shape, NODATA, np.int16),
-        np.full(shape, NODATA, np.int16),
-        np.zeros((len(red), 5), np.int64),
-    )
+    seen = Seen(np.full(shape, NODATA, np.int16), np.zeros((len(red), 5), np.int64))
     added = np.rint(offset.astype(np.float64) * 10_000)
-    for bands in zip(red, nir, clear, added, block.counts, strict=True):
+    for bands in zip(red, nir, clear, added, seen.counts, strict=True):
         planes = (np.ascontiguousarray(plane) for plane in bands[:3])
-        _observe(*planes, *bands[3:], day, block.ndvi, block.observed_on)
-    return block
+        _observe(*planes, *bands[3:], seen.ndvi)
+    return seen
+
+
+def dated(ndvi: Int16, day: int) -> Int16:
+    """`observed_on` of values all seen on `day`: (y, x), `NODATA` where `ndvi` is."""
+    observed_on = np.empty_like(ndvi)
+    _date(ndvi, day, observed_on)
+    return observed_on
 
 
 def composite_block(
@@ -84,9 +95,10 @@ def composite_block(
     days becomes nodata.
     """
     height, width = previous_ndvi.shape
-    block = observe_block(red, nir, clear, offset, day, (height, width))
-    carry_onto(block.ndvi, block.observed_on, previous_ndvi, previous_observed_on, day, max_age)
-    return block
+    ndvi, counts = observe_block(red, nir, clear, offset, (height, width))
+    observed_on = dated(ndvi, day)
+    carry_onto(ndvi, observed_on, previous_ndvi, previous_observed_on, day, max_age)
+    return Block(ndvi, observed_on, counts)
 
 
 def carry_block(
@@ -125,7 +137,7 @@ def _expired(observed_on: int, day: int, max_age: int) -> bool:
 
 
 @njit(nogil=True, cache=True)
-def _observe(red, nir, clear, offset, counts, day, ndvi, observed_on):  # type: ignore[no-untyped-def]
+def _observe(red, nir, clear, offset, counts, ndvi):  # type: ignore[no-untyped-def]
     """Let one scene give its pixels where no scene before it did."""
     height, width = red.shape
     for y in range(height):
@@ -145,8 +157,16 @@ def _observe(red, nir, clear, offset, counts, day, ndvi, observed_on):  # type: 
             if ndvi[y, x] == NODATA and total > 0.0:
                 ratio = (float(n) - float(r)) / total
                 ndvi[y, x] = np.rint(min(1.0, max(-1.0, ratio)) * 10_000.0)
-                observed_on[y, x] = day
                 counts[USED] += 1
+
+
+@njit(nogil=True, cache=True)
+def _date(ndvi, day, observed_on):  # type: ignore[no-untyped-def]
+    """Put `day` wherever there is a value."""
+    height, width = ndvi.shape
+    for y in range(height):
+        for x in range(width):
+            observed_on[y, x] = NODATA if ndvi[y, x] == NODATA else day
 
 
 @njit(nogil=True, cache=True)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
-import dask
 import dask.array as da
 import numpy as np
 import odc.stac
@@ -22,15 +21,19 @@ from pyproj import Transformer
 
 from hydro_pipeline.area import SNAP_M, Area, Bbox
 from hydro_pipeline.clear import clear_mask
-from hydro_pipeline.reading import Kept, SceneDriver, forget
+from hydro_pipeline.reading import Kept, SceneDriver, forget, paste
 from hydro_pipeline.selection import Scene
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.stac_item import bounds
 
 READ_PX = 1024
-"""Side of a read, in the file's own pixels: a multiple of every COG block size in use."""
-CHUNK = (1, 1024, 1024)
-"""Chunks of the arrays; multiples of the cube's."""
+"""Reads begin at multiples of it in the file: a multiple itself of every COG block size in use."""
+READ_TIMES = 3
+"""A read measures at most so many times that on a side: the fewer reads, the fewer waits."""
+CHUNK_PX = 2048
+"""Side of the arrays' chunks; a multiple of the cube's."""
+LARGE_CHUNK_PX = 1024
+"""The same where not all of a day is held at once; reads are then `READ_PX` high."""
 SLACK = 0.02
 """How far a scene's footprint may seem to leave its file, degrees: outlines are drawn roughly."""
 NATIVE_M = 10.0
@@ -57,37 +60,44 @@ class Imagery:
 
 
 def load(
-    scenes: Sequence[Scene], area: Area, settings: Settings, kept: Kept | None = None
+    scenes: Sequence[Scene],
+    area: Area,
+    settings: Settings,
+    large: bool = False,
+    kept: Kept | None = None,
 ) -> Imagery:
     """The scenes in their order on `area.grid`; nothing is read before compute.
+
+    A `large` area is not held at once; what was read of it may be `kept` from strip to strip.
 
     Red and nir are not resampled where the file's pixels and the grid's coincide; else bilinear,
     or averaged onto a coarser grid. The classification is always nearest neighbour. A scene beside
     the area is all 0 and not clear. Computing raises `SceneReadError` naming the scene and the
     file that could not be read.
     """
-    grid = area.grid
+    grid, side = area.grid, LARGE_CHUNK_PX if large else CHUNK_PX
     if not scenes:
-        nothing = da.zeros((0, *grid.shape), chunks=CHUNK, dtype=np.uint16)
+        nothing = da.zeros((0, *grid.shape), chunks=(1, side, side), dtype=np.uint16)
         return Imagery(nothing, nothing, nothing.astype(bool), np.zeros(0, np.float32))
     for scene in scenes:
         for href in scene.hrefs:
             forget(href)
-    # Else dask imports all of distributed to see which way of rechunking fits.
-    with dask.config.set({"array.rechunk.method": "tasks"}):
-        read = partial(_read, settings=settings, kept=kept)
-        red, nir = zip(*(_reflectance(scene, grid, read) for scene in scenes), strict=True)
-        return Imagery(
-            _stack(red),
-            _stack(nir),
-            _stack([_clear(scene, grid, settings, read) for scene in scenes]),
-            np.array([scene.offset for scene in scenes], np.float32),
-            kept,
-        )
+    read = partial(_read, settings=settings, high=1 if large else READ_TIMES, kept=kept)
+    red, nir = zip(*(_reflectance(scene, grid, read) for scene in scenes), strict=True)
+    clear = [_clear(scene, grid, settings, read, side) for scene in scenes]
+    return Imagery(
+        _chunked(da.stack(red), side),
+        _chunked(da.stack(nir), side),
+        _chunked(da.stack(clear), side),
+        np.array([scene.offset for scene in scenes], np.float32),
+        kept,
+    )
 
 
-def _stack(planes: Sequence[da.Array]) -> da.Array:
-    return da.stack(planes).rechunk(CHUNK)
+def _chunked(array: da.Array, side: int) -> da.Array:
+    """In chunks of one scene, `side` pixels on a side."""
+    # Without a method dask imports all of distributed to choose one.
+    return array.rechunk((1, side, side)[-array.ndim :], method="tasks")
 
 
 def _reflectance(scene: Scene, grid: GeoBox, read: _Read) -> list[da.Array]:
@@ -98,14 +108,14 @@ def _reflectance(scene: Scene, grid: GeoBox, read: _Read) -> list[da.Array]:
     return [array for band in ("red", "nir") for array in read(scene, (band,), grid, "uint16", how)]
 
 
-def _clear(scene: Scene, grid: GeoBox, settings: Settings, read: _Read) -> da.Array:
+def _clear(scene: Scene, grid: GeoBox, settings: Settings, read: _Read, side: int) -> da.Array:
     """bool (y, x), True = clear. Read with a margin, so that cutting an area changes nothing."""
     pixel = grid.resolution.x
     buffer_px = math.ceil(settings.cloud_buffer_m / pixel)
     nest = round(SNAP_M / pixel)
     margin = math.ceil(buffer_px / nest) * nest
     padded = grid.pad(margin)
-    scl = _nearest(scene, "scl", padded, read).rechunk(CHUNK[1:])
+    scl = _chunked(_nearest(scene, "scl", padded, read), side)
     mask = da.map_overlap(
         clear_mask, scl, depth=buffer_px, boundary=0, dtype=bool, meta=np.zeros((0, 0), bool),
         clear_classes=settings.clear_classes, buffer_px=buffer_px,
@@ -123,9 +133,19 @@ def _nearest(scene: Scene, band: str, grid: GeoBox, read: _Read) -> da.Array:
             coarse = grid.zoom_out(times)
             if all(v.is_integer() for v in _distance(source, coarse)):
                 (pixels,) = read(scene, (band,), coarse, "uint8", "nearest")
-                return pixels.repeat(int(times), axis=0).repeat(int(times), axis=1)
+                return _repeated(pixels, int(times))
     (pixels,) = read(scene, (band,), grid, "uint8", "nearest")
     return pixels
+
+
+def _repeated(pixels: da.Array, times: int) -> da.Array:
+    """Each pixel of a (y, x) array `times` times along both axes."""
+    chunks = tuple(tuple(size * times for size in sizes) for sizes in pixels.chunks)
+
+    def repeat(block: NDArray[Any]) -> NDArray[Any]:
+        return block.repeat(times, axis=0).repeat(times, axis=1)
+
+    return pixels.map_blocks(repeat, chunks=chunks, dtype=pixels.dtype)
 
 
 def _read(
@@ -135,18 +155,18 @@ def _read(
     dtype: str,
     resampling: str,
     settings: Settings,
+    high: int,
     kept: Kept | None,
 ) -> list[da.Array]:
     """(y, x) on `grid` of each of `bands`, whose files have the same grid; 0 = nodata.
 
-    Each block of a file is read once.
-
-    Reads begin at multiples of `READ_PX` of the file, hence beyond the grid's upper left corner;
-    the driver leaves out what is not on the grid.
+    Each block of a file is read once: reads of `high` times `READ_PX` rows begin at multiples of
+    that of the file, hence beyond the grid's upper left corner, unless one read takes it all; the
+    driver leaves out what is not on the grid.
     """
     source = _source_grid(scene, bands[0])
     if source is not None and not _meet(_bounds_in(source, grid.crs), grid.boundingbox.bbox):
-        return [da.zeros(grid.shape.yx, dtype=dtype, chunks=CHUNK[1:])] * len(bands)
+        return [da.zeros(grid.shape.yx, dtype=dtype, chunks=READ_PX)] * len(bands)
     top = left = 0
     step = READ_PX
     if source is not None and source.crs == grid.crs:
@@ -155,16 +175,20 @@ def _read(
         if side.is_integer() and down.is_integer() and right.is_integer():
             top, left, step = int(down % side), int(right % side), int(side)
     height, width = grid.shape
+    rows, cols = high * step, READ_TIMES * step
+    if height <= rows and width <= cols:
+        top = left = 0
     reading = odc.stac.load(
         [_slim_item(scene, bands, source, grid)],
         bands=list(bands),
         geobox=grid.expand((height + top, width + left)).translate_pix(-left, -top),
-        chunks={"y": step, "x": step},
+        chunks={"y": rows, "x": cols},
         groupby="id",
         resampling=resampling,
         dtype=dtype,
         nodata=0,
         use_overviews=False,
+        fuse_func=f"{paste.__module__}.{paste.__name__}",
         driver=SceneDriver(scene.id, grid, settings, kept),
     )
     return [reading[band].data[0, top:, left:] for band in bands]

@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from hydro_pipeline.area import Area
 from hydro_pipeline.cluster import Cluster, threads
 from hydro_pipeline.compose import compose
-from hydro_pipeline.composite import NEVER, SCALE, USED, VALID, Block, carry_onto
+from hydro_pipeline.composite import NEVER, SCALE, USED, VALID, Block, carry_onto, dated
 from hydro_pipeline.cube import Window, day_number, windows
 from hydro_pipeline.cube_edit import DayEdit
 from hydro_pipeline.cube_part import WRITES, DayPart, Pixels, Written, in_threads, nothing
 from hydro_pipeline.cube_writer import CubeWriter
 from hydro_pipeline.day_record import day_record, to_bytes, warnings_of
 from hydro_pipeline.errors import SceneError, SceneReadError
-from hydro_pipeline.imagery import CHUNK
+from hydro_pipeline.imagery import CHUNK_PX
 from hydro_pipeline.look_ahead import DayFound
 from hydro_pipeline.selection import Refusal
 from hydro_pipeline.settings import OffsetCheck, Settings
@@ -95,7 +95,7 @@ class Ingest:
         self.store, self.area, self.settings, self.run_id = store, area, settings, run_id
         self.writer = CubeWriter(store, area, settings)
         self._cluster: Cluster | None = None
-        self._windows = windows(area.grid.shape.yx, CHUNK[-1])
+        self._windows = windows(area.grid.shape.yx, CHUNK_PX)
         self._made: dict[Window, Pixels] = {}
         """The composite that was made last."""
         self._stored: dict[Window, Pixels] = {}
@@ -137,7 +137,7 @@ class Ingest:
             else:
                 made.edit = self.writer.begin(day)
                 made.base = self._before(made.edit)
-            self._carry(made, made.found.observed)
+            self._carry(made)
             self._made = made.pixels
         return made
 
@@ -152,7 +152,7 @@ class Ingest:
             else:
                 if made.edit is None and not self._follows(made, edit):
                     made.base = self._before(edit)
-                    self._carry(made, made.found.observed)
+                    self._carry(made)
                 written = in_threads(
                     lambda window: edit.part.write(window, made.pixels[window], made.base[window]),
                     self._windows,
@@ -171,10 +171,11 @@ class Ingest:
         """The day before, as it is stored."""
         return dict(zip(self._windows, in_threads(edit.part.previous, self._windows), strict=True))
 
-    def _carry(self, made: _Day, observed: dict[Window, Block]) -> None:
-        """The composite in memory, on `made.base`: it is put into the arrays of what was observed,
-        in which `observed_on` still says what that is, should it have to be carried anew.
+    def _carry(self, made: _Day) -> None:
+        """The composite in memory, on `made.base`: put into the arrays of what was observed. Its
+        `observed_on` still says what that is, should it have to be carried anew.
         """
+        observed = made.found.observed or {}
         started = time.perf_counter()
         day, max_age = day_number(made.day), self.writer.target.max_age
         tally = Tally(self.area.grid.shape.yx, len(made.found.selection.scenes))
@@ -185,7 +186,8 @@ class Ingest:
             if seen is None and max_age == NEVER:
                 pixels = before
             else:
-                pixels = (seen.ndvi, seen.observed_on) if seen else nothing(window)
+                new = (seen.ndvi, dated(seen.ndvi, day)) if seen else nothing(window)
+                pixels = made.pixels.get(window, new)
                 carry_onto(*pixels, *before, day, max_age)
             return pixels, piece_of(Block(*pixels, counts), window, day, tally.step)
 

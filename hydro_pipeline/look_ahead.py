@@ -6,28 +6,33 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from math import prod
+from typing import NamedTuple
 
 import pystac
 
 from hydro_pipeline.area import Area
 from hydro_pipeline.cluster import threads
 from hydro_pipeline.compose import load_kernels, observed
-from hydro_pipeline.composite import Block
-from hydro_pipeline.cube import Window, day_number
+from hydro_pipeline.composite import Seen
+from hydro_pipeline.cube import Window
 from hydro_pipeline.imagery import Imagery, load
 from hydro_pipeline.reading import Kept, expect
 from hydro_pipeline.selection import Selection, select
 from hydro_pipeline.settings import Settings
 
-DAYS = 2
-"""Days that are read ahead at most, one after the other."""
-OPEN_DAYS = 5
-"""Days whose files are opened ahead of that."""
+DAYS = 1
+"""Days with scenes that are read ahead at most."""
+OPEN_DAYS = 3
+"""Days with scenes whose files are opened ahead of that."""
+MANY = 16
+"""Days at most, with or without scenes, in either case."""
 BYTES = 64 << 20
 """A day of more bytes than this is made where it is stored, window by window."""
 PIXEL_BYTES = 4
-THREADS = 12
-"""Files opened or read at once: they mostly wait for answers."""
+OPENS = 6
+"""Files opened at once."""
+THREADS = 5
+"""Parts of files read at once: they mostly wait for answers."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class DayFound:
     selection: Selection
     imagery: Imagery
     """Not read."""
-    observed: dict[Window, Block] | None = None
+    observed: dict[Window, Seen] | None = None
     """What was seen on the day by window, empty without a scene; None: to be made from `imagery`,
     since the area is too large to be held, or a cluster makes its days.
     """
@@ -53,36 +58,46 @@ def read_ahead(
     of their files.
     """
     pools = [
-        ThreadPoolExecutor(n, name) for n, name in ((1, "read"), (2, "open"), (THREADS, "file"))
+        ThreadPoolExecutor(count, name)
+        for count, name in ((1, "find"), (OPENS, "open"), (1, "read"), (THREADS, "file"))
     ]
-    reading, opening, files = pools
+    finding, opening, reading, files = pools
     reading.submit(load_kernels)
     large = settings.dask_scheduler or PIXEL_BYTES * prod(area.grid.shape) > BYTES
-    held = None if large else files
 
-    def opened() -> Iterator[tuple[dt.date, Future[_Opened]]]:
+    def opened() -> Iterator[_Coming[_Opened]]:
         for day, items in days:
-            yield day, opening.submit(_open, items, area, settings, held)
+            found = finding.submit(_find, items, area, settings, None if large else opening)
+            yield _Coming(day, len(items) > 0, found)
 
-    def read() -> Iterator[tuple[dt.date, Future[DayFound]]]:
-        for day, found in _ahead(opened(), OPEN_DAYS):
-            yield day, reading.submit(_read, day, found, held)
+    def read() -> Iterator[_Coming[DayFound]]:
+        for day, has_scenes, found in _ahead(opened(), OPEN_DAYS):
+            yield _Coming(day, has_scenes, reading.submit(_read, found, None if large else files))
 
     finished = False
     try:
-        yield from _ahead(read(), DAYS)
+        for day, _, found in _ahead(read(), DAYS):
+            yield day, found
         finished = True
     finally:
         for pool in pools:
             pool.shutdown(wait=finished, cancel_futures=not finished)
 
 
-def _ahead[T](items: Iterable[T], count: int) -> Iterator[T]:
-    """The items, each taken when `count` more were taken."""
-    waiting: deque[T] = deque()
-    for item in items:
-        waiting.append(item)
-        if len(waiting) > count:
+class _Coming[T](NamedTuple):
+    """A day on its way."""
+
+    day: dt.date
+    has_scenes: bool
+    found: Future[T]
+
+
+def _ahead[T](coming: Iterable[_Coming[T]], count: int) -> Iterator[_Coming[T]]:
+    """The days, each when `count` with scenes were taken after it, or many without."""
+    waiting: deque[_Coming[T]] = deque()
+    for one in coming:
+        waiting.append(one)
+        while sum(day.has_scenes for day in waiting) > count or len(waiting) > MANY:
             yield waiting.popleft()
     yield from waiting
 
@@ -95,29 +110,29 @@ class _Opened:
     files: list[Future[None]]
 
 
-def _open(
+def _find(
     items: Sequence[pystac.Item],
     area: Area,
     settings: Settings,
-    files: ThreadPoolExecutor | None,
+    opening: ThreadPoolExecutor | None,
 ) -> _Opened:
     selection = select(items)
-    stripwise = files is None and settings.dask_scheduler is None
+    stripwise = opening is None and settings.dask_scheduler is None
     kept = Kept(area.grid, settings.cloud_buffer_m) if stripwise else None
-    imagery = load(selection.scenes, area, settings, kept)
-    opening = [
-        files.submit(expect, href, settings)
+    imagery = load(selection.scenes, area, settings, opening is None, kept)
+    files = [
+        opening.submit(expect, href, settings)
         for scene in selection.scenes
         for href in scene.hrefs
-        if files is not None
+        if opening is not None
     ]
-    return _Opened(DayFound(selection, imagery), opening)
+    return _Opened(DayFound(selection, imagery), files)
 
 
-def _read(day: dt.date, opening: Future[_Opened], files: ThreadPoolExecutor | None) -> DayFound:
+def _read(opening: Future[_Opened], files: ThreadPoolExecutor | None) -> DayFound:
     opened = opening.result()
     wait(opened.files)
     if files is None:
         return opened.found
-    seen = observed(opened.found.imagery, day_number(day), threads(THREADS, files))
+    seen = observed(opened.found.imagery, threads(THREADS, files))
     return replace(opened.found, observed=seen)

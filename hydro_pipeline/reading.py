@@ -13,9 +13,12 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+import numpy as np
 import rasterio
+from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from odc.loader import RasterLoadParams, RasterSource, RioDriver, RioReader
 from rasterio import Env, cache
@@ -161,26 +164,40 @@ class SceneReader(RioReader):
     def read(
         self, cfg: RasterLoadParams, dst_geobox: GeoBox, *, dst: Any = None, selection: Any = None
     ) -> Any:
-        """Pixels of `dst_geobox` within the driver's grid, and where they belong in it."""
+        """Where pixels of `dst_geobox` within the driver's grid belong in it, and the pixels, which
+        `paste` reads right there unless they are kept.
+        """
+        driver, inner = self._driver, dst_geobox.overlap_roi(self._driver.grid)
+        geobox, cfg = dst_geobox[inner], cfg.patch(src_nodata_override=0)
 
-        def read() -> Any:
-            return self._read(cfg, dst_geobox, selection)
+        def read_into(place: NDArray[Any]) -> NDArray[Any]:
+            read = partial(super(SceneReader, self).read, cfg, geobox, dst=place)
+            persist(driver.scene_id, self._src.uri, partial(read, selection=selection))
+            return place
 
-        kept = self._driver.kept
-        return read() if kept is None else kept.piece(self._src.uri, dst_geobox, read)
+        def piece() -> NDArray[Any]:
+            return read_into(np.zeros(geobox.shape.yx, cfg.dtype))
 
-    def _read(self, cfg: RasterLoadParams, dst_geobox: GeoBox, selection: Any) -> Any:
-        inner = dst_geobox.overlap_roi(self._driver.grid)
-        cfg = cfg.patch(src_nodata_override=0)
-        roi, pixels = persist(
-            self._driver.scene_id,
-            self._src.uri,
-            lambda: super(SceneReader, self).read(cfg, dst_geobox[inner], selection=selection),
-        )
-        placed = tuple(
-            slice(i.start + r.start, i.start + r.stop) for i, r in zip(inner, roi, strict=True)
-        )
-        return placed, pixels
+        if driver.kept is None:
+            return inner, _Unread(geobox.shape.yx, read_into)
+        return inner, driver.kept.piece(self._src.uri, dst_geobox, piece)
+
+
+@dataclass(frozen=True)
+class _Unread:
+    """Pixels that are still to be read: what odc-loader asks of an array, before it is pasted."""
+
+    shape: tuple[int, int]
+    read_into: Callable[[NDArray[Any]], NDArray[Any]]
+    ndim: int = 2
+
+
+def paste(place: NDArray[Any], pixels: NDArray[Any] | _Unread) -> None:
+    """Put the pixels of the one file that is read into a place that is all 0."""
+    if isinstance(pixels, _Unread):
+        pixels.read_into(place)
+    else:
+        place[...] = pixels
 
 
 @contextmanager
