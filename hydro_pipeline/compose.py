@@ -10,7 +10,7 @@ from dask.delayed import delayed
 
 from hydro_pipeline.clear import clear_mask
 from hydro_pipeline.cluster import Get
-from hydro_pipeline.composite import NODATA, Seen, composite_block, observe_block
+from hydro_pipeline.composite import NODATA, Seen, composite_block, count, observe_block
 from hydro_pipeline.cube import Window, shape_of
 from hydro_pipeline.cube_part import Pixels
 from hydro_pipeline.imagery import Imagery
@@ -67,6 +67,7 @@ def load_kernels() -> None:
     nothing = np.full((1, 1), NODATA, np.int16)
     made = composite_block(band, band, clear[None], np.zeros(1, np.float32), nothing, nothing, 0)
     piece_of(made, (slice(0, 1), slice(0, 1)), 0, 1)
+    count(made.observed_on, 0)
 
 
 def _over_blocks[R](imagery: Imagery, work: Callable[..., R], get: Get) -> list[R]:

@@ -131,6 +131,12 @@ def carry_onto(
     _carry(ndvi, observed_on, previous_ndvi, previous_observed_on, day, max_age)
 
 
+def count(observed_on: Int16, day: int) -> tuple[int, int]:
+    """How many pixels (y, x) have a value, and how many of them were seen on `day` itself."""
+    valid, observed = _count(observed_on, day)
+    return int(valid), int(observed)
+
+
 @njit(nogil=True, cache=True, inline="always")
 def _expired(observed_on: int, day: int, max_age: int) -> bool:
     return observed_on == NODATA or day - observed_on > max_age
@@ -167,6 +173,16 @@ def _date(ndvi, day, observed_on):  # type: ignore[no-untyped-def]
     for y in range(height):
         for x in range(width):
             observed_on[y, x] = NODATA if ndvi[y, x] == NODATA else day
+
+
+@njit(nogil=True, cache=True)
+def _count(observed_on, day):  # type: ignore[no-untyped-def]
+    valid = observed = np.int64(0)
+    for y in range(observed_on.shape[0]):
+        for x in range(observed_on.shape[1]):
+            valid += observed_on[y, x] != NODATA
+            observed += observed_on[y, x] == day
+    return valid, observed
 
 
 @njit(nogil=True, cache=True)

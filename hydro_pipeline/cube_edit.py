@@ -89,13 +89,24 @@ class DayEdit:
         length = int(self._arrays["time"].shape[0])
         index = self.target.position(self.day, self._first, length)
         if index == length:
-            sync(self._grow(length + 1))
+            sync(_grow(self._arrays, (*ARRAYS, "time", *DAILY), length + 1))
         self._first = self._first or self.day
         self._length = max(length, index + 1)
         self.part = DayPart(
             self.session, self.target.url, index, day_number(self.day), index == length
         )
         self.part.arrays = self._arrays
+
+    def ahead(self, fork: icechunk.ForkSession, day: dt.date) -> DayPart | None:
+        """A later day that is not in the cube yet, as a part of `fork`; None if it is there."""
+        assert self._first is not None
+        index = (day - self._first).days
+        if index < self._length:
+            return None
+        part = DayPart(fork, self.target.url, index, day_number(day), is_new=True)
+        part.arrays = {name: _bound(self._arrays[name], fork) for name in ARRAYS}
+        sync(_grow(part.arrays, ARRAYS, index + 1))
+        return part
 
     def commit(
         self, written: Sequence[Written], scene_count: int, metadata: dict[str, Any]
@@ -108,8 +119,9 @@ class DayEdit:
         """
         part = self.part
         with translated(self.target.url):
-            if forks := [done.fork for done in written if done.fork is not None]:
-                self.session.merge(*forks)
+            forks = {id(done.fork): done.fork for done in written if done.fork is not None}
+            if forks:
+                self.session.merge(*forks.values())
             chunks = [(name, part.index, chunk) for done in written for name, chunk in done.chunks]
             for name in ARRAYS:
                 same = {at for done in written for of, at in done.repeated if of == name}
@@ -152,11 +164,6 @@ class DayEdit:
         stored: Any = group.attrs.get(MEANING, {})
         check_meaning(stored, self.target.meaning, self.target.url)
         return group
-
-    async def _grow(self, length: int) -> None:
-        """Make room for another day."""
-        arrays = [self._arrays[name] for name in (*ARRAYS, "time", *DAILY)]
-        await asyncio.gather(*(a.async_array.resize((length, *a.shape[1:])) for a in arrays))
 
     def _refresh_tail(self, changed: list[Window]) -> tuple[tuple[dt.date, ...], list[_Chunk]]:
         """Carry the changed chunks into the days after, each until a day comes out unchanged.
@@ -241,6 +248,12 @@ class DayEdit:
                 return 0
 
         return sum(await asyncio.gather(*(size(*chunk) for chunk in chunks)))
+
+
+async def _grow(arrays: dict[str, Any], names: Sequence[str], length: int) -> None:
+    """Make room for days up to `length` of them."""
+    some = [arrays[name] for name in names]
+    await asyncio.gather(*(a.async_array.resize((length, *a.shape[1:])) for a in some))
 
 
 def _bound(array: zarr.Array[Any], session: icechunk.Session) -> zarr.Array[Any]:

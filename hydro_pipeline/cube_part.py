@@ -12,14 +12,16 @@ import numpy as np
 import zarr
 from zarr.core.sync import sync
 
-from hydro_pipeline.composite import NODATA, Int16
+from hydro_pipeline.composite import NODATA, Int16, count
 from hydro_pipeline.cube import Window, read_parts, shape_of, translated, windows
 from hydro_pipeline.cube_layout import ARRAYS
 from hydro_pipeline.cube_repeat import Position
 
 THREADS = 8
 WRITES = 2
-"""Windows that are written at once: each holds its chunks as pixels and as they are stored."""
+"""Windows that are written at once."""
+CHUNKS = 8
+"""Chunks of a window that are written at once: each is held as pixels and as it is stored."""
 Pixels = tuple[Int16, Int16]
 """NDVI and observed_on of a window, in the order of `ARRAYS`: (y, x) each, nodata -32768."""
 
@@ -105,21 +107,21 @@ class DayPart:
         return Written(
             [(name, chunk) for name, chunk, _ in changed],
             same if self.is_new else [],
-            int(np.count_nonzero(new[0] != NODATA)),
-            int(np.count_nonzero(new[1] == self.number)),
+            *count(new[1], self.number),
             self.session if isinstance(self.session, icechunk.ForkSession) else None,
         )
 
     def put(self, index: int, chunks: Sequence[tuple[str, Window, Int16]]) -> None:
-        """Write chunks, each of one array, of the day at position `index`, all at once."""
+        """Write chunks, each of one array, of the day at position `index`, several at a time."""
 
         async def put() -> None:
-            await asyncio.gather(
-                *(
-                    self.arrays[name].async_array.setitem((index, *chunk), pixels)
-                    for name, chunk, pixels in chunks
-                )
-            )
+            room = asyncio.Semaphore(CHUNKS)
+
+            async def put_one(name: str, chunk: Window, pixels: Int16) -> None:
+                async with room:
+                    await self.arrays[name].async_array.setitem((index, *chunk), pixels)
+
+            await asyncio.gather(*(put_one(*chunk) for chunk in chunks))
 
         with translated(self.url):
             sync(put())

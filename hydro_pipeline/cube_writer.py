@@ -8,6 +8,7 @@ from hydro_pipeline.area import Area
 from hydro_pipeline.cube import BRANCH, open_repository, translated
 from hydro_pipeline.cube_edit import DayEdit
 from hydro_pipeline.cube_layout import repository_config
+from hydro_pipeline.cube_part import DayPart
 from hydro_pipeline.cube_target import Target
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.store import Store
@@ -20,6 +21,7 @@ class CubeWriter:
         self.target = Target.of(store, area, settings)
         self._repository = open_repository(store, area.name)
         self._session: icechunk.Session | None = None
+        self._fork: icechunk.ForkSession | None = None
         self._edit: DayEdit | None = None
 
     def begin(self, day: dt.date) -> DayEdit:
@@ -42,6 +44,16 @@ class CubeWriter:
         if self._repository is not None:
             with translated(self.target.url):
                 self._session = self._repository.writable_session(BRANCH)
+                self._fork = self._session.fork()
+
+    def ahead(self, day: dt.date) -> DayPart | None:
+        """Where pixels of `day` can be written before the days that it follows are committed.
+
+        What is written comes back in `Written.fork`, for `DayEdit.commit`. To be called once after
+        `prepare`; None if it was not, or if the cube has that day already.
+        """
+        fork, self._fork = self._fork, None
+        return self._edit.ahead(fork, day) if self._edit and fork else None
 
     def check(self, day: dt.date) -> None:
         """Raise what `begin` would raise, without making a cube."""

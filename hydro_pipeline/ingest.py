@@ -78,11 +78,17 @@ class _Day:
     """Whether another day follows it."""
     found: DayFound
     base: dict[Window, Pixels] = field(default_factory=dict)
-    """The day before, where the composite is made in memory."""
+    """The day before, where the composite is made in memory, until it is written."""
     pixels: dict[Window, Pixels] = field(default_factory=dict)
     """The composite, where it is made in memory."""
+    stamp: object = None
+    """Of the composite; each that is made has another."""
+    base_stamp: object = None
+    """Of the composite that it is made on."""
     edit: DayEdit | None = None
     """Where the day before was read from, if from the cube."""
+    written: list[Written] | None = None
+    """The composite's windows, where they were written ahead of the commit."""
     tally: Tally | None = None
     """None as long as the composite is not made."""
     seconds: dict[str, float] = field(default_factory=dict)
@@ -98,8 +104,9 @@ class Ingest:
         self._windows = windows(area.grid.shape.yx, CHUNK_PX)
         self._made: dict[Window, Pixels] = {}
         """The composite that was made last."""
-        self._stored: dict[Window, Pixels] = {}
-        """The composite that was committed last, as the cube's state `_snapshot`."""
+        self._made_stamp: object = None
+        self._stored_stamp: object = None
+        """Of the composite that was committed last, as the cube's state `_snapshot`."""
         self._snapshot = ""
 
     def run(
@@ -133,12 +140,15 @@ class Ingest:
         made.seconds["read"] = time.perf_counter() - started
         if made.found.observed is not None:
             if self._made:
-                made.base = self._made
+                made.base, made.base_stamp = self._made, self._made_stamp
             else:
                 made.edit = self.writer.begin(day)
                 made.base = self._before(made.edit)
             self._carry(made)
-            self._made = made.pixels
+            self._made, self._made_stamp = made.pixels, made.stamp
+            part = made.edit.part if made.edit else self.writer.ahead(day)
+            if part is not None:
+                made.written = self._write(made, part)
         return made
 
     def _store(self, day: dt.date, making: "Future[_Day]") -> DayReport:
@@ -153,11 +163,8 @@ class Ingest:
                 if made.edit is None and not self._follows(made, edit):
                     made.base = self._before(edit)
                     self._carry(made)
-                written = in_threads(
-                    lambda window: edit.part.write(window, made.pixels[window], made.base[window]),
-                    self._windows,
-                    WRITES,
-                )
+                    made.written = None
+                written = made.written or self._write(made, edit.part)
             return self._commit(made, edit, written, started)
         except SceneReadError as error:
             note_failure(self.store, self.area.name, day, error, self.run_id)
@@ -165,7 +172,7 @@ class Ingest:
 
     def _follows(self, made: _Day, edit: DayEdit) -> bool:
         """Whether the composite was made on what is now the cube's day before."""
-        return made.base is self._stored and edit.base == self._snapshot
+        return made.base_stamp is self._stored_stamp and edit.base == self._snapshot
 
     def _before(self, edit: DayEdit) -> dict[Window, Pixels]:
         """The day before, as it is stored."""
@@ -195,8 +202,18 @@ class Ingest:
         for _, piece in done:
             tally.add(piece)
         made.pixels = {w: pixels for w, (pixels, _) in zip(self._windows, done, strict=True)}
-        made.tally = tally
+        made.tally, made.stamp = tally, object()
         made.seconds["compute"] = time.perf_counter() - started
+
+    def _write(self, made: _Day, part: DayPart) -> list[Written]:
+        """Write a composite that was made in memory, and let go of the day before."""
+        written = in_threads(
+            lambda window: part.write(window, made.pixels[window], made.base[window]),
+            self._windows,
+            WRITES,
+        )
+        made.base = {}
+        return written
 
     def _compose(self, made: _Day, part: DayPart) -> list[Written]:
         """Make the composite from the stored day before, and write each window as it is made."""
@@ -231,7 +248,7 @@ class Ingest:
         with_data = int(np.count_nonzero(tally.counts[:, VALID]))
         facts = {"scenes": ids, "run_id": self.run_id, "outcome": outcome}
         commit = edit.commit(written, with_data, facts)
-        self._stored, self._snapshot = made.pixels, edit.snapshot
+        self._stored_stamp, self._snapshot = made.stamp, edit.snapshot
         with ThreadPoolExecutor(2) as pool:
             if made.more:  # If it fails, the next `begin` asks itself.
                 pool.submit(self.writer.prepare)
