@@ -18,7 +18,7 @@ FORMAT = 1
 MEANING = "hydro_pipeline"
 """Root attribute that holds the meaning."""
 
-CACHE_BYTES = 32 << 20
+CACHE_BYTES = 12 << 20
 MANIFEST_DAYS = 32
 """Days of one array whose chunks are listed in one manifest."""
 MANIFESTS_AT_ONCE = 16

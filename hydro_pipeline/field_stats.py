@@ -20,7 +20,7 @@ from hydro_pipeline.zonal import Summary
 
 THREADS = 8
 """Runs of days with the same pixels that are worked on at once."""
-SAMPLES_BYTES = 16 << 20
+SAMPLES_BYTES = 8 << 20
 """Memory for the pixels of such runs; the pixels of one run may take more."""
 ROWS = 16_384
 """Rows of one such run that are held in memory at once: files of that many wanted rows."""
