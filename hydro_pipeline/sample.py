@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from hydro_pipeline.composite import NODATA, Int16
@@ -53,12 +54,16 @@ class Amount:
 
 @dataclass(frozen=True)
 class _Part:
+    """The pixels of one chunk, as runs that stand in the same order in the sample."""
+
     window: Window
-    """One chunk of the grid."""
+    """The chunk."""
     position: NDArray[np.int32]
-    """Where its pixels stand in the sample."""
-    pixel: NDArray[np.uint32]
-    """Its pixels, counted row by row from the chunk's corner."""
+    """(run,): where its first pixel stands in the sample."""
+    pixel: NDArray[np.int32]
+    """(run,): its first pixel, counted row by row from the chunk's corner."""
+    length: NDArray[np.int32]
+    """(run,): how many pixels follow each other."""
 
 
 class Sampler:
@@ -85,8 +90,8 @@ class Sampler:
 
         def fill(part: _Part) -> None:
             values, seen = self.cube.read(day, part.window)
-            ndvi[part.position] = values.reshape(-1).take(part.pixel)
-            observed_on[part.position] = seen.reshape(-1).take(part.pixel)
+            for pixels, sample in ((values, ndvi), (seen, observed_on)):
+                _copy(pixels.reshape(-1), sample, part.position, part.pixel, part.length)
 
         for _ in map_parts(fill, self._parts):
             pass
@@ -170,8 +175,20 @@ def _parts(cube: Cube, weights: Weights) -> list[_Part]:
         bottom, right = min(top + side, height), min(left + side, width)
         pixel = (weights.row[position] - top) * (right - left) + weights.col[position] - left
         window = slice(top, bottom), slice(left, right)
-        parts.append(_Part(window, position, pixel.astype(np.uint32)))
+        breaks = (np.diff(position) != 1) | (np.diff(pixel) != 1)
+        start = np.concatenate([[0], np.flatnonzero(breaks) + 1])
+        length = np.diff(start, append=len(position)).astype(np.int32)
+        parts.append(_Part(window, position[start], pixel[start], length))
     return parts
+
+
+@njit(nogil=True, cache=True)
+def _copy(chunk, sample, position, pixel, length):  # type: ignore[no-untyped-def]
+    """Copy runs of pixels."""
+    for run in range(len(length)):
+        at, start = position[run], pixel[run]
+        for k in range(length[run]):
+            sample[at + k] = chunk[start + k]
 
 
 def _changes(values: NDArray[np.int32]) -> NDArray[np.intp]:
