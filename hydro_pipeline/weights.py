@@ -1,6 +1,7 @@
 """How much each pixel of the grid counts in each field: built once, then kept."""
 
 import hashlib
+import itertools
 import json
 import threading
 from collections.abc import Iterator, Sequence
@@ -37,7 +38,7 @@ FEW = 8
 """One field in so many, or fewer, are built anew rather than read with all the others."""
 
 BATCH = 50
-"""Fields whose coverage is computed together, to bound memory."""
+"""Fields that are computed and joined together, to bound memory."""
 
 STRIP_PIXELS = 2**24
 """A field's window is rasterized in strips of whole rows of about this many pixels."""
@@ -59,15 +60,19 @@ def build_weights(fields: Sequence[Field], grid: GeoBox, method: ZonalWeights) -
     build = _coverage if method is ZonalWeights.COVERAGE else _centres
     rows, cols, shares = [np.empty(0, np.int32)], [np.empty(0, np.int32)], [np.empty(0, np.float32)]
     totals: list[float] = []
-    for row, col, weight, total in build(polygons, grid):
-        rows.append(row)
-        cols.append(col)
-        shares.append(weight)
-        totals.append(total)
+    counts = [0]
+    # Joined as they come: memory of many small arrays is not always given back.
+    for some in itertools.batched(build(polygons, grid), BATCH):
+        row, col, weight, total = zip(*some, strict=True)
+        rows.append(np.concatenate(row))
+        cols.append(np.concatenate(col))
+        shares.append(np.concatenate(weight))
+        totals += total
+        counts += map(len, row)
     return Weights(
         tuple(field.field_id for field in fields),
         tuple(field.hash(method) for field in fields),
-        np.cumsum([len(row) for row in rows], dtype=np.int64),
+        np.cumsum(counts, dtype=np.int64),
         _emptied(rows),
         _emptied(cols),
         _emptied(shares),
