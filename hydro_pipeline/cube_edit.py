@@ -79,9 +79,11 @@ class DayEdit:
         self.base = self.session.snapshot_id
         self._arrays: dict[str, Any]
         self._first: dt.date | None
+        self._visited = dict.fromkeys(ARRAYS, 0)
         if last and last.snapshot == self.base:
             self._arrays = {n: _bound(a, self.session) for n, a in last._arrays.items()}
             self._first = last._first
+            self._visited = last._visited
         else:
             self._arrays = dict(self._open_group().arrays())
             time = self._arrays["time"]
@@ -125,7 +127,8 @@ class DayEdit:
             chunks = [(name, part.index, chunk) for done in written for name, chunk in done.chunks]
             for name in ARRAYS:
                 same = {at for done in written for of, at in done.repeated if of == name}
-                repeat(self.session, name, part.index, same)
+                repeat(self.session, name, part.index, same, self._visited[name])
+                self._visited[name] = min(part.index, part.index if same else self._visited[name])
             revision = 1 if part.is_new else int(self._arrays["revision"][part.index])
             changed = part.is_new or bool(chunks)
             refreshed, carried = self._refresh_tail(

@@ -12,22 +12,25 @@ Position = tuple[int, int]
 """Row and column of a chunk in the grid of chunks."""
 
 
-def repeat(session: icechunk.Session, name: str, day: int, chunks: set[Position]) -> None:
-    """Let the chunks of array `name` at time position `day` refer to those of the day before."""
+def repeat(
+    session: icechunk.Session, name: str, day: int, chunks: set[Position], visited: int = 0
+) -> None:
+    """Let the chunks of array `name` at time position `day` refer to those of the day before.
+
+    Of the days before `visited` the manifests are in memory, from an earlier call.
+    """
+    moved = {(day - 1, *place): [day, *place] for place in chunks}
 
     def target(position: Iterable[int]) -> Iterable[int] | None:
-        time, *place = position
-        if time == day - 1 and tuple(place) in chunks:
-            return [day, *place]
-        return None
+        return moved.get(tuple(position))
 
     if chunks:
-        sync(_fetch_manifests(session.store, name, day, chunks))
+        sync(_fetch_manifests(session.store, name, day, chunks, visited))
         session.reindex_array(f"/{name}", target)
 
 
 async def _fetch_manifests(
-    store: icechunk.IcechunkStore, name: str, day: int, chunks: set[Position]
+    store: icechunk.IcechunkStore, name: str, day: int, chunks: set[Position], visited: int
 ) -> None:
     """Bring every manifest of the array into memory, many at a time.
 
@@ -36,7 +39,8 @@ async def _fetch_manifests(
     """
     rows, cols = ({place[axis] for place in chunks} for axis in (0, 1))
     corners = {(row, col) for row in (min(rows), max(rows)) for col in (min(cols), max(cols))}
-    times = {min(start + MANIFEST_DAYS, day) - 1 for start in range(0, day, MANIFEST_DAYS)}
+    first = max(0, visited - 1) // MANIFEST_DAYS * MANIFEST_DAYS
+    times = {min(start + MANIFEST_DAYS, day) - 1 for start in range(first, day, MANIFEST_DAYS)}
     await asyncio.gather(
         *(store.exists(f"{name}/c/{time}/{row}/{col}") for time in times for row, col in corners)
     )
