@@ -20,7 +20,7 @@ def run(bench: Bench) -> Iterator[Row]:
             bucket.clear()
             prepare(settings, made)
 
-        day = measure(ours.composite, settings, days_of(made), prepare=fresh)
+        day = measure(ours.composite, settings, days_of(made), repeat=bench.repeat, prepare=fresh)
         bench.say(f"large: {day.seconds} s, processor {day.cpu} s, {day.value['stages']}")
         stats = measure(ours.catch_up, settings)
         yield Row("large", "peak memory of the composite", day.peak_mib, "MiB", target="<= 1024")

@@ -19,7 +19,7 @@ def repeat(
 
     Of the days before `visited` the manifests are in memory, from an earlier call.
     """
-    moved = {(day - 1, *place): [day, *place] for place in chunks}
+    moved: dict[tuple[int, ...], list[int]] = {(day - 1, *place): [day, *place] for place in chunks}
 
     def target(position: Iterable[int]) -> Iterable[int] | None:
         return moved.get(tuple(position))

@@ -3,6 +3,7 @@
 import datetime as dt
 import tempfile
 
+import icechunk
 import numpy as np
 import pytest
 import rioxarray  # noqa: F401
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from hydro_pipeline import cube_repeat
 from hydro_pipeline.area import Area
 from hydro_pipeline.composite import NODATA, composite_block
 from hydro_pipeline.cube import Cube, day_number, windows
@@ -179,6 +181,63 @@ def test_a_day_that_shows_nothing_new_is_stored_as_a_reference(store, writer):
     assert pixels(store)[0][day(1)] != expected
     again = Cube.open(store, "farm").read(day(1), WHOLE)[0]
     assert np.array_equal(again, observed(7))
+
+
+def test_a_day_written_before_its_turn_is_the_same_day(store, settings, tmp_path):
+    """Day 2 is written when day 0 is the last; day 1 comes in between."""
+    writer = CubeWriter(store, AREA, settings)
+    seen = [observed(0), observed(1), observed(2, rows=slice(0, 100))]
+    put(writer, day(0), seen[0])
+    assert writer.ahead(day(2)) is None
+    writer.prepare()
+    ahead = writer.ahead(day(2))
+    before = seen[0].copy(), np.where(seen[0] != NODATA, day_number(day(0)), NODATA)
+    for n in (1, 2):
+        old, before = before, [a.copy() for a in before]
+        before[0][seen[n] != NODATA] = seen[n][seen[n] != NODATA]
+        before[1][seen[n] != NODATA] = day_number(day(n))
+    new, old = ([a.astype(np.int16) for a in arrays] for arrays in (before, old))
+    written = [
+        ahead.write(window, tuple(a[window] for a in new), tuple(a[window] for a in old))
+        for window in windows(SHAPE, 256)
+    ]
+    assert Cube.open(store, "farm").days == [day(0)]
+    put(writer, day(1), seen[1])
+    commit = writer.begin(day(2)).commit(written, 1, {})
+    assert commit.revision == 1
+    once = Store(settings.model_copy(update={"root": str(tmp_path / "once")}))
+    at_once = CubeWriter(once, AREA, settings)
+    for n in range(3):
+        put(at_once, day(n), seen[n])
+    assert pixels(store) == pixels(once)
+    writer.prepare()
+    assert writer.ahead(day(2)) is None
+
+
+def test_a_day_without_a_scene_looks_for_old_chunks_once_in_a_process(
+    store, writer, settings, monkeypatch
+):
+    monkeypatch.setattr(cube_repeat, "MANIFEST_DAYS", 2)
+    asked = []
+    exists = icechunk.IcechunkStore.exists
+
+    async def counted(self, key):
+        asked.append(key)
+        return await exists(self, key)
+
+    monkeypatch.setattr(icechunk.IcechunkStore, "exists", counted)
+    nothing = np.full(SHAPE, NODATA, np.int16)
+    counts = []
+    for n in range(9):
+        asked.clear()
+        put(writer, day(n), nothing if n else observed(0), scenes=0)
+        counts.append(len([key for key in asked if key.startswith("ndvi/c/")]))
+    assert counts[2:] == [4, 8, 4, 8, 4, 8, 4]  # the four corners, of the newest days alone
+    asked.clear()
+    put(CubeWriter(store, AREA, settings), day(9), nothing, scenes=0)
+    assert len([key for key in asked if key.startswith("ndvi/c/")]) == 20
+    for n in range(10):
+        assert np.array_equal(Cube.open(store, "farm").read(day(n), WHOLE)[0], observed(0))
 
 
 def test_two_writers_on_one_state_conflict(store, settings):

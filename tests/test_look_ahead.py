@@ -16,6 +16,7 @@ from hydro_pipeline.composite import NODATA, observe_block
 from hydro_pipeline.cube_writer import CubeWriter
 from hydro_pipeline.errors import ConflictError
 from hydro_pipeline.imagery import load
+from hydro_pipeline.look_ahead import _ahead, _Coming
 from hydro_pipeline.reading import Kept, expect, forget
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.standin import Fault, StandIn
@@ -40,6 +41,42 @@ def test_each_file_is_opened_once(season, made, tmp_path):
     assert set(heads.values()) == {1}
     assert begun == heads
     assert pixels(pipeline) == pixels(made)
+
+
+def test_days_are_written_before_their_turn_and_need_not_be(season, made, tmp_path, monkeypatch):
+    parts = []
+    ahead = CubeWriter.ahead
+
+    def recorded(writer, day):
+        parts.append(ahead(writer, day))
+        return parts[-1]
+
+    monkeypatch.setattr(CubeWriter, "ahead", recorded)
+    early = set_up(season, tmp_path / "early")
+    run(early, days_of(season))
+    assert sum(part is not None for part in parts) >= len(days_of(season)) - 3
+    monkeypatch.setattr(CubeWriter, "ahead", lambda writer, day: None)
+    in_turn = set_up(season, tmp_path / "in-turn")
+    run(in_turn, days_of(season))
+    assert pixels(early) == pixels(in_turn) == pixels(made)
+    assert table(early) == table(in_turn)
+
+
+@pytest.mark.parametrize(
+    ("scenes", "held"),
+    [("ssss", [2, 3, 4, 4]), ("s..s.s", [4, 6, 6, 6, 6, 6]), ("." * 20, [17, 18, 19, *[20] * 17])],
+)
+def test_so_many_days_with_scenes_are_taken_ahead(scenes, held):
+    """How many days were taken when each one comes, one with scenes being taken ahead."""
+    taken = []
+
+    def days():
+        for n, what in enumerate(scenes):
+            taken.append(n)
+            yield _Coming(n, what == "s", None)
+
+    seen = [(one.day, len(taken)) for one in _ahead(days(), 1)]
+    assert seen == list(enumerate(held))
 
 
 def test_an_area_too_large_to_be_held_has_the_same_cube(season, made, tmp_path, monkeypatch):
