@@ -79,7 +79,7 @@ class DayEdit:
         self.base = self.session.snapshot_id
         self._arrays: dict[str, Any]
         self._first: dt.date | None
-        self._visited = dict.fromkeys(ARRAYS, 0)
+        self._visited = dict.fromkeys(ARRAYS, 0)  # See `cube_repeat.repeat`.
         if last and last.snapshot == self.base:
             self._arrays = {n: _bound(a, self.session) for n, a in last._arrays.items()}
             self._first = last._first
@@ -128,7 +128,8 @@ class DayEdit:
             for name in ARRAYS:
                 same = {at for done in written for of, at in done.repeated if of == name}
                 repeat(self.session, name, part.index, same, self._visited[name])
-                self._visited[name] = min(part.index, part.index if same else self._visited[name])
+                if same or part.index < self._visited[name]:
+                    self._visited[name] = part.index
             revision = 1 if part.is_new else int(self._arrays["revision"][part.index])
             changed = part.is_new or bool(chunks)
             refreshed, carried = self._refresh_tail(

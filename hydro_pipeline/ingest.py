@@ -1,6 +1,7 @@
 """Make days of an area's cube: scenes to imagery to composite to commit.
 
-While a day is committed, the composite of the day after is made in memory.
+While a day is committed, the composite of the day after is made in memory, and written where no
+reader sees it.
 """
 
 import datetime as dt
