@@ -18,9 +18,8 @@ import xarray as xr
 from hydro_pipeline.composite import NODATA, SCALE
 from hydro_pipeline.cube import BRANCH, cube_key, open_repository, translated
 from hydro_pipeline.cube_layout import MEANING
-from hydro_pipeline.day_record import from_bytes
+from hydro_pipeline.day_record import from_bytes, scenes_key
 from hydro_pipeline.errors import MissingDayError
-from hydro_pipeline.ingest import scenes_key
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.stats import read_table, stored_days
 from hydro_pipeline.store import Store

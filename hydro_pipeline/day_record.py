@@ -15,6 +15,11 @@ from hydro_pipeline.settings import OffsetCheck
 VERSION = 1
 
 
+def scenes_key(area_name: str, day: dt.date) -> str:
+    """Where the record of a day is, under the root."""
+    return f"scenes/{area_name}/{day}.json"
+
+
 def day_record(
     area_name: str,
     day: dt.date,

@@ -5,7 +5,6 @@ reader sees it.
 """
 
 import datetime as dt
-import json
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,8 +22,9 @@ from hydro_pipeline.cube import Window, day_number, windows
 from hydro_pipeline.cube_edit import DayEdit
 from hydro_pipeline.cube_part import WRITES, DayPart, Pixels, Written, in_threads, nothing
 from hydro_pipeline.cube_writer import CubeWriter
-from hydro_pipeline.day_record import day_record, to_bytes, warnings_of
+from hydro_pipeline.day_record import day_record, scenes_key, to_bytes, warnings_of
 from hydro_pipeline.errors import SceneError, SceneReadError
+from hydro_pipeline.failure_note import clear_failure, note_failure
 from hydro_pipeline.imagery import CHUNK_PX
 from hydro_pipeline.look_ahead import DayFound
 from hydro_pipeline.selection import Refusal
@@ -276,29 +276,6 @@ class Ingest:
             preview=tally.preview,
             preview_age=tally.preview_age,
         )
-
-
-def scenes_key(area_name: str, day: dt.date) -> str:
-    """Where the record of a day's scenes is, under the root."""
-    return f"scenes/{area_name}/{day}.json"
-
-
-def note_failure(
-    store: Store, area_name: str, day: dt.date, error: SceneReadError, run_id: str
-) -> None:
-    """Leave a note beside the day's record that its scenes could not be read."""
-    note = {"area": area_name, "day": str(day), "error": str(error), "run_id": run_id}
-    store.put(failure_key(area_name, day), json.dumps(note, indent=1).encode())
-
-
-def clear_failure(store: Store, area_name: str, day: dt.date) -> None:
-    """Take the note of an earlier failure away."""
-    store.delete(failure_key(area_name, day))
-
-
-def failure_key(area_name: str, day: dt.date) -> str:
-    """Where the note of a failed day is, under the root."""
-    return f"scenes/{area_name}/{day}.failed.json"
 
 
 def _outcome(counts: NDArray[np.int64]) -> str:

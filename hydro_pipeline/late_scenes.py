@@ -4,8 +4,7 @@ import datetime as dt
 from collections.abc import Iterable
 
 from hydro_pipeline.catalog import open_catalog
-from hydro_pipeline.day_record import from_bytes
-from hydro_pipeline.ingest import scenes_key
+from hydro_pipeline.day_record import from_bytes, scenes_key
 from hydro_pipeline.pipeline import Pipeline
 from hydro_pipeline.selection import Selection, select
 

@@ -16,10 +16,12 @@ from hydro_pipeline.area_state import AreaState, open_state, stored_versions
 from hydro_pipeline.catalog import Catalog, open_catalog
 from hydro_pipeline.cube import Cube
 from hydro_pipeline.cube_layout import check_meaning, meaning
+from hydro_pipeline.day_record import scenes_key
 from hydro_pipeline.errors import AreaError, MissingDayError
+from hydro_pipeline.failure_note import failures
 from hydro_pipeline.field_stats import StatsReport, StatsUpdate
 from hydro_pipeline.fields import FieldsReading, read_fields
-from hydro_pipeline.ingest import DayReport, Ingest, scenes_key
+from hydro_pipeline.ingest import DayReport, Ingest
 from hydro_pipeline.look_ahead import read_ahead
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.stats import read_day, read_summary, read_table, stale_pairs, stored_days
@@ -219,7 +221,7 @@ class Pipeline:
             last_day=cube.last_day if cube else None,
             gaps=tuple(start + dt.timedelta(i) for i in range((due - start).days + 1)),
             outcomes=_outcomes(cube) if cube else {},
-            failed=self._failed(name),
+            failed=failures(self.store, name),
             fields=state.fields,
             stale_days=tuple(stale),
             stale_pairs=sum(n for _, n in _with_threads(count, stale)),
@@ -249,17 +251,6 @@ class Pipeline:
     def _made_by(self, name: str, day: dt.date, run_id: str) -> bool:
         data = self.store.get(scenes_key(name, day))
         return bool(run_id) and data is not None and json.loads(data).get("hydro:run_id") == run_id
-
-    def _failed(self, name: str) -> dict[dt.date, str]:
-        suffix = ".failed.json"
-        found = {}
-        for stored in self.store.listing(f"scenes/{name}"):
-            if stored.key.endswith(suffix):
-                day = dt.date.fromisoformat(stored.key.rsplit("/", 1)[-1].removesuffix(suffix))
-                data = self.store.get(stored.key)
-                if data is not None:
-                    found[day] = str(json.loads(data)["error"])
-        return found
 
 
 def _outcomes(cube: Cube) -> dict[str, int]:

@@ -8,8 +8,7 @@ import numpy as np
 from hydro_pipeline.composite import NEVER, NODATA, Int16, carry_block
 from hydro_pipeline.cube import Cube, Window, day_number, windows
 from hydro_pipeline.cube_part import nothing
-from hydro_pipeline.day_record import from_bytes
-from hydro_pipeline.ingest import scenes_key
+from hydro_pipeline.day_record import from_bytes, scenes_key
 from hydro_pipeline.stats import Wanted, read_summary
 from hydro_pipeline.store import Store
 

@@ -15,9 +15,8 @@ from shapely.geometry import mapping
 
 from hydro_pipeline.composite import NODATA, SCALE
 from hydro_pipeline.cube import Cube, number_day
-from hydro_pipeline.day_record import from_bytes
+from hydro_pipeline.day_record import from_bytes, scenes_key
 from hydro_pipeline.exports import day_cogs
-from hydro_pipeline.ingest import scenes_key
 from hydro_pipeline.pipeline import Pipeline
 from hydro_pipeline.stac_collection import catalog, collection, footprint
 

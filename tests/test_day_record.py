@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from hydro_pipeline.catalog import open_catalog
-from hydro_pipeline.day_record import day_record, from_bytes, to_bytes, warnings_of
-from hydro_pipeline.ingest import scenes_key
+from hydro_pipeline.day_record import day_record, from_bytes, scenes_key, to_bytes, warnings_of
 from hydro_pipeline.pipeline import Pipeline
 from hydro_pipeline.selection import select
 from hydro_pipeline.settings import OffsetCheck, Settings

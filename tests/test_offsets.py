@@ -10,9 +10,8 @@ import rasterio
 
 from hydro_pipeline.area import Area
 from hydro_pipeline.composite import NODATA
-from hydro_pipeline.day_record import from_bytes
+from hydro_pipeline.day_record import from_bytes, scenes_key
 from hydro_pipeline.errors import SceneError
-from hydro_pipeline.ingest import scenes_key
 from hydro_pipeline.pipeline import Pipeline
 from hydro_pipeline.settings import Settings
 

@@ -5,8 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from hydro_pipeline.cube import Cube
-from hydro_pipeline.day_record import from_bytes, warnings_of
-from hydro_pipeline.ingest import scenes_key
+from hydro_pipeline.day_record import from_bytes, scenes_key, warnings_of
 from hydro_pipeline.pipeline import AreaStatus
 from hydro_pipeline.store import Store
 
