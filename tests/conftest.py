@@ -136,8 +136,13 @@ def realcase() -> Path:
 @pytest.fixture(scope="session")
 def season(tmp_path_factory: pytest.TempPathFactory) -> Season:
     """A small simulated season: 10 days from 2024-04-01, 5 fields and one late one."""
+    return small_season(tmp_path_factory.mktemp("season"))
+
+
+def small_season(folder: Path) -> Season:
+    """The season of the fixture `season`, in a folder."""
     return simulate(
-        tmp_path_factory.mktemp("season"),
+        folder,
         first_day=dt.date(2024, 4, 1),
         days=10,
         size_km=1.2,
