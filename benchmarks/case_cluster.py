@@ -12,9 +12,9 @@ from benchmarks.measure import measure
 from benchmarks.seasons import days_of, prepare, season
 from benchmarks.servers import Bucket, EarthSearch
 from benchmarks.table import Row, costs
-from hydro_pipeline.cube import Cube
+from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.settings import Settings
-from hydro_pipeline.store import Store
+from hydro_pipeline.storage.store import Store
 
 
 def run(bench: Bench) -> Iterator[Row]:

@@ -9,8 +9,8 @@ from benchmarks.measure import measure
 from benchmarks.seasons import FIRST_DAY, prepare, season
 from benchmarks.servers import Bucket, EarthSearch
 from benchmarks.table import Row, costs
-from hydro_pipeline.maintain import maintain
-from hydro_pipeline.store import Store
+from hydro_pipeline.cube.maintain import maintain
+from hydro_pipeline.storage.store import Store
 
 STORED = 365
 

@@ -19,12 +19,12 @@ from benchmarks.seasons import season
 from benchmarks.servers import Bucket
 from benchmarks.table import Row, costs
 from hydro_pipeline.area import Area
-from hydro_pipeline.cube import Cube, day_number, open_repository, windows
-from hydro_pipeline.cube_layout import DAILY
-from hydro_pipeline.cube_writer import CubeWriter
-from hydro_pipeline.maintain import maintain
+from hydro_pipeline.cube.layout import DAILY
+from hydro_pipeline.cube.maintain import maintain
+from hydro_pipeline.cube.read import Cube, day_number, open_repository, windows
+from hydro_pipeline.cube.writer import CubeWriter
 from hydro_pipeline.settings import Settings
-from hydro_pipeline.store import Store
+from hydro_pipeline.storage.store import Store
 
 FIRST = dt.date(2014, 1, 1)
 YOUNG, OLD = 30, 3650

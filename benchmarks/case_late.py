@@ -9,8 +9,8 @@ from benchmarks.measure import measure
 from benchmarks.seasons import days_of, prepare, season
 from benchmarks.servers import Bucket, EarthSearch
 from benchmarks.table import Row, differs, faster
-from hydro_pipeline.simulate import Season
-from hydro_pipeline.store import Store
+from hydro_pipeline.simulation.season import Season
+from hydro_pipeline.storage.store import Store
 
 WHAT = "100 late fields over 120 days"
 LATE = "inputs/farm/fields/late.geojson"

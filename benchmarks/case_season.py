@@ -62,7 +62,7 @@ def run(bench: Bench) -> Iterator[Row]:
 
 
 def _late(bench, made, settings, earth, bucket, naive_seconds) -> Iterator[Row]:  # type: ignore[no-untyped-def]
-    from hydro_pipeline.store import Store
+    from hydro_pipeline.storage.store import Store
 
     days, area, store = days_of(made), made.area("farm"), Store(settings)
     feature = json.loads(made.late_fields_geojson)["features"][0]

@@ -72,9 +72,9 @@ def _pixels(polygons: list[Polygon]) -> Any:
 def _ours(count: int, way: ZonalWeights) -> Any:
     import datetime as dt
 
-    from hydro_pipeline.fields import Field
-    from hydro_pipeline.weights import build_weights
-    from hydro_pipeline.zonal import statistics
+    from hydro_pipeline.fields.fields import Field
+    from hydro_pipeline.stats.kernel import statistics
+    from hydro_pipeline.stats.weights import build_weights
 
     polygons = _fields(count)
     lonlat = geopandas.GeoSeries(polygons, crs=32631).to_crs(4326)

@@ -6,7 +6,7 @@ import obstore
 import requests
 
 from hydro_pipeline.settings import Settings
-from hydro_pipeline.store import Store
+from hydro_pipeline.storage.store import Store
 
 THREADS = 16
 

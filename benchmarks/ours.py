@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from hydro_pipeline.pipeline import Pipeline
 from hydro_pipeline.settings import Settings
-from hydro_pipeline.zonal import load_kernel
+from hydro_pipeline.stats.kernel import load_kernel
+from hydro_pipeline.usecases.pipeline import Pipeline
 
 load_kernel()
 """Numba imports most of itself when it is first used; imports are not measured."""

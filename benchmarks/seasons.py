@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from hydro_pipeline.area import Area
-from hydro_pipeline.pipeline import Pipeline
 from hydro_pipeline.settings import Settings
-from hydro_pipeline.simulate import Season, simulate
+from hydro_pipeline.simulation.season import Season, simulate
+from hydro_pipeline.usecases.pipeline import Pipeline
 
 FIRST_DAY = dt.date(2024, 4, 1)
 GRAIN = 0.02

@@ -9,7 +9,7 @@ from typing import Any, Self
 from benchmarks.measure import SPAWN
 from benchmarks.s3_server import S3, Stored
 from hydro_pipeline.settings import Settings
-from hydro_pipeline.standin import StandIn
+from hydro_pipeline.simulation.server import StandIn
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class _Served:
 
 
 class EarthSearch(_Served):
-    """`hydro_pipeline.standin` over a season's directory; `url` is the root of its STAC API."""
+    """The stand-in for the catalog over a season's directory; `url` is the root of its STAC API."""
 
     def __init__(self, directory: Path, wire: Wire) -> None:
         super().__init__(_serve_earth_search, directory, wire)

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hydro_pipeline.access import history, open_cube, open_field_stats, open_scenes
+    from hydro_pipeline.outputs.access import history, open_cube, open_field_stats, open_scenes
 
 __all__ = ["history", "open_cube", "open_field_stats", "open_scenes"]
 
@@ -12,6 +12,6 @@ def __getattr__(name: str) -> Any:
     """The functions of `access`, imported when first used."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from hydro_pipeline import access
+    from hydro_pipeline.outputs import access
 
     return getattr(access, name)

@@ -6,8 +6,8 @@ import dagster as dg
 
 from hydro_pipeline.defs.build import build_defs
 from hydro_pipeline.errors import AreaError
-from hydro_pipeline.pipeline import Pipeline
 from hydro_pipeline.settings import Settings
+from hydro_pipeline.usecases.pipeline import Pipeline
 
 
 @dg.definitions

@@ -7,11 +7,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.dates import ConciseDateFormatter
 
-from hydro_pipeline.composite import NODATA, SCALE
-from hydro_pipeline.cube import day_number
-from hydro_pipeline.demo import AREA, DATA
-from hydro_pipeline.pipeline import Pipeline
+from hydro_pipeline.cli.demo import AREA, DATA
+from hydro_pipeline.composite.kernel import NODATA, SCALE
+from hydro_pipeline.cube.read import day_number
 from hydro_pipeline.settings import Settings
+from hydro_pipeline.usecases.pipeline import Pipeline
 
 SHOWN = (10, 15, 17, 19)
 """Days of the season."""

@@ -7,10 +7,10 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from hydro_pipeline.demo import AREA, DATA
-from hydro_pipeline.pipeline import Pipeline
+from hydro_pipeline.cli.demo import AREA, DATA
 from hydro_pipeline.report.page import write_report
 from hydro_pipeline.settings import Settings
+from hydro_pipeline.usecases.pipeline import Pipeline
 
 LATE_FIELD = "L01"
 TO = Path(__file__).parent / "pictures" / "report.png"

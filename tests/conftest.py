@@ -1,20 +1,16 @@
 """Fixtures that every test may use, and an environment without the caller's settings."""
 
 import contextlib
-import datetime as dt
 import json
 import logging
 import os
 import re
 import shutil
 import threading
-import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
 import hypothesis
 import pytest
 from moto.moto_server.werkzeug_app import (
@@ -24,11 +20,13 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import make_server
 
-from hydro_pipeline.fields import put_fields
-from hydro_pipeline.pipeline import Pipeline
-from hydro_pipeline.report.page import Report, write_report
+from hydro_pipeline.report.page import write_report
 from hydro_pipeline.settings import Settings
-from hydro_pipeline.simulate import Season, simulate
+from hydro_pipeline.simulation.season import Season
+from hydro_pipeline.usecases.pipeline import Pipeline
+from tests.support.buckets import Bucket, make_bucket
+from tests.support.pages import Reported
+from tests.support.seasons import make_season, small_season
 
 SHARED = Path(__file__).parents[2] / "shared"
 
@@ -43,37 +41,6 @@ os.environ |= {
 # The first example may have to compile a kernel.
 hypothesis.settings.register_profile("project", deadline=None)
 hypothesis.settings.load_profile("project")
-
-
-@dataclass(frozen=True)
-class Bucket:
-    """An empty bucket of a moto server on loopback."""
-
-    name: str
-    endpoint: str
-    client: Any
-    """A boto3 S3 client of the server."""
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """The `HYDRO_*` variables that lead to the bucket, for child processes."""
-        return {
-            "HYDRO_ROOT": f"s3://{self.name}/data",
-            "HYDRO_S3_ENDPOINT_URL": self.endpoint,
-            "HYDRO_S3_REGION": "us-east-1",
-            "HYDRO_S3_ACCESS_KEY_ID": "testing",
-            "HYDRO_S3_SECRET_ACCESS_KEY": "testing",
-        }
-
-    def settings(self, **overrides: Any) -> Settings:
-        """Settings whose root is in the bucket, with `overrides` by field name."""
-        ours = {k.removeprefix("HYDRO_").lower(): v for k, v in self.environment.items()}
-        return Settings.load(**(ours | overrides))
-
-    def keys(self) -> list[str]:
-        """Every key in the bucket, sorted."""
-        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name)
-        return sorted(o["Key"] for page in pages for o in page.get("Contents", []))
 
 
 @pytest.fixture(scope="session")
@@ -104,20 +71,6 @@ def s3(s3_server: str) -> Bucket:
     return make_bucket(s3_server)
 
 
-def make_bucket(s3_server: str) -> Bucket:
-    """A new, empty, versionless bucket on the server."""
-    client = boto3.client(
-        "s3",
-        endpoint_url=s3_server,
-        region_name="us-east-1",
-        aws_access_key_id="testing",
-        aws_secret_access_key="testing",
-    )
-    name = f"bucket-{uuid.uuid4().hex[:12]}"
-    client.create_bucket(Bucket=name)
-    return Bucket(name, s3_server, client)
-
-
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Settings whose root is an empty directory."""
@@ -139,53 +92,10 @@ def season(tmp_path_factory: pytest.TempPathFactory) -> Season:
     return small_season(tmp_path_factory.mktemp("season"))
 
 
-def small_season(folder: Path) -> Season:
-    """The season of the fixture `season`, in a folder."""
-    return simulate(
-        folder,
-        first_day=dt.date(2024, 4, 1),
-        days=10,
-        size_km=1.2,
-        n_fields=5,
-        n_late=1,
-    )
-
-
 @pytest.fixture(scope="session")
 def made(season: Season, tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     """The season as area demo: its days, and statistics of all fields. Only to be read."""
     return make_season(season, Settings.load(root=str(tmp_path_factory.mktemp("made"))))
-
-
-def make_season(season: Season, settings: Settings) -> Pipeline:
-    """Run the season as area demo under the settings' root, the late field entered last."""
-    catalog = str(season.directory / "items.json")
-    pipeline = Pipeline(settings.model_copy(update={"catalog": catalog}))
-    area = season.area("demo")
-    pipeline.put_area(area)
-    put_fields(pipeline.store, area, "fields.geojson", season.fields_geojson)
-    days = [season.first_day + dt.timedelta(n) for n in range(season.days)]
-    for _ in pipeline.ingest_days("demo", days, run_id="a-run"):
-        pass
-    put_fields(pipeline.store, area, "late.geojson", season.late_fields_geojson)
-    for _ in pipeline.update_field_stats("demo", days):
-        pass
-    return pipeline
-
-
-@dataclass(frozen=True)
-class Reported:
-    """A report page, and what it was made from."""
-
-    pipeline: Pipeline
-    report: Report
-    content: dict[str, Any]
-    """What the page carries for its scripts."""
-
-    @property
-    def page(self) -> Path:
-        """The file."""
-        return Path(self.report.url)
 
 
 @pytest.fixture(scope="session")

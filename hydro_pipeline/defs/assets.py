@@ -8,10 +8,10 @@ import dagster as dg
 from hydro_pipeline.defs import metadata
 from hydro_pipeline.defs.names import days_of, key
 from hydro_pipeline.defs.steps import DaysDone, first_run_id, is_retry, told_to_dagster
-from hydro_pipeline.field_stats import StatsReport
-from hydro_pipeline.fields import fields_etag
-from hydro_pipeline.ingest import DayReport
-from hydro_pipeline.pipeline import Pipeline
+from hydro_pipeline.fields.fields import fields_etag
+from hydro_pipeline.ingest.run import DayReport
+from hydro_pipeline.stats.update import StatsReport
+from hydro_pipeline.usecases.pipeline import Pipeline
 
 Progress = Callable[[DayReport | StatsReport], None]
 """Called with the report of each day, right after the day is done."""

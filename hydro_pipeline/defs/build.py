@@ -16,9 +16,9 @@ from hydro_pipeline.defs.schedules import daily
 from hydro_pipeline.defs.sensors import late_fields, late_scenes
 from hydro_pipeline.defs.upkeep import weekly_upkeep
 from hydro_pipeline.errors import HydroError
-from hydro_pipeline.field_stats import StatsReport
-from hydro_pipeline.ingest import DayReport
-from hydro_pipeline.pipeline import Pipeline
+from hydro_pipeline.ingest.run import DayReport
+from hydro_pipeline.stats.update import StatsReport
+from hydro_pipeline.usecases.pipeline import Pipeline
 
 EARLIEST = date(2015, 7, 1)
 """First day with Sentinel-2 imagery: where partitions begin while there is no cube."""

@@ -5,10 +5,10 @@ from datetime import date
 
 import dagster as dg
 
-from hydro_pipeline import quality
 from hydro_pipeline.defs.names import days_of, key
-from hydro_pipeline.pipeline import Pipeline
-from hydro_pipeline.stats import Wanted
+from hydro_pipeline.stats.table import Wanted
+from hydro_pipeline.usecases import quality
+from hydro_pipeline.usecases.pipeline import Pipeline
 
 LISTED = 20
 

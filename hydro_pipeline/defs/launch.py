@@ -12,8 +12,8 @@ from hydro_pipeline.defs.build import build_defs
 from hydro_pipeline.defs.names import AREA_TAG, RETRIES_TAG, Name, key, range_tags
 from hydro_pipeline.defs.runs import end_lost_runs, process_tags
 from hydro_pipeline.errors import HydroError, InputError
-from hydro_pipeline.pipeline import Pipeline
 from hydro_pipeline.settings import Settings
+from hydro_pipeline.usecases.pipeline import Pipeline
 
 
 def materialize(

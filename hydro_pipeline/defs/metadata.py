@@ -10,13 +10,13 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hydro_pipeline.day_record import scenes_key
-from hydro_pipeline.field_stats import StatsReport
-from hydro_pipeline.fields import FieldsReading
-from hydro_pipeline.ingest import DayReport
-from hydro_pipeline.preview import glance_webp, histograms_png, series_png, thumbnail_png
-from hydro_pipeline.stats import read_day, stats_key
-from hydro_pipeline.store import Store
+from hydro_pipeline.fields.fields import FieldsReading
+from hydro_pipeline.ingest.run import DayReport
+from hydro_pipeline.outputs.pictures import glance_webp, histograms_png, series_png, thumbnail_png
+from hydro_pipeline.scenes.day_record import scenes_key
+from hydro_pipeline.stats.table import read_day, stats_key
+from hydro_pipeline.stats.update import StatsReport
+from hydro_pipeline.storage.store import Store
 
 LISTED = 50
 """Longer lists end in a count."""

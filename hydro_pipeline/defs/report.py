@@ -7,8 +7,8 @@ import dagster as dg
 
 from hydro_pipeline.defs.names import AREA_TAG, key
 from hydro_pipeline.defs.steps import told_to_dagster
-from hydro_pipeline.pipeline import Pipeline
 from hydro_pipeline.report.page import write_report
+from hydro_pipeline.usecases.pipeline import Pipeline
 
 MINUTE = 60
 

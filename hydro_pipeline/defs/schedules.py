@@ -2,10 +2,10 @@
 
 import dagster as dg
 
+from hydro_pipeline.days import MAX_DAYS, due_days, last_due_day
 from hydro_pipeline.defs.names import AREA_TAG, ASKED_BY_TAG, days_job, range_tags
 from hydro_pipeline.defs.runs import active_run, wait_until
-from hydro_pipeline.due import MAX_DAYS, due_days, last_due_day
-from hydro_pipeline.pipeline import Pipeline
+from hydro_pipeline.usecases.pipeline import Pipeline
 
 EVERY_TEN_MINUTES = "*/10 * * * *"
 """Often, so that a long downtime is caught up within hours; a look costs a few small requests."""

@@ -14,9 +14,9 @@ from hydro_pipeline.defs.names import (
     range_tags,
 )
 from hydro_pipeline.defs.runs import active_run, wait_until
-from hydro_pipeline.fields import fields_etag
-from hydro_pipeline.late_scenes import changed_days, ranges
-from hydro_pipeline.pipeline import Pipeline
+from hydro_pipeline.fields.fields import fields_etag
+from hydro_pipeline.usecases.late_scenes import changed_days, ranges
+from hydro_pipeline.usecases.pipeline import Pipeline
 
 MINUTE = 60
 HOUR = 3600

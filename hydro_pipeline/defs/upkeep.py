@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from hydro_pipeline.maintain import KEEP_DAYS, maintain
-from hydro_pipeline.pipeline import Pipeline
+from hydro_pipeline.cube.maintain import KEEP_DAYS, maintain
+from hydro_pipeline.usecases.pipeline import Pipeline
 
 SUNDAY_NIGHT = "17 3 * * 0"
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from hydro_pipeline.cube import Cube
-from hydro_pipeline.day_record import from_bytes, scenes_key, warnings_of
-from hydro_pipeline.pipeline import AreaStatus
-from hydro_pipeline.store import Store
+from hydro_pipeline.cube.read import Cube
+from hydro_pipeline.scenes.day_record import from_bytes, scenes_key, warnings_of
+from hydro_pipeline.storage.store import Store
+from hydro_pipeline.usecases.pipeline import AreaStatus
 
 THREADS = 16
 

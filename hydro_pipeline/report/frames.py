@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hydro_pipeline.cube import Cube, Window, day_number, windows
-from hydro_pipeline.ramp import ndvi_class
+from hydro_pipeline.cube.read import Cube, Window, day_number, windows
+from hydro_pipeline.outputs.colours import ndvi_class
 from hydro_pipeline.report.blocks import pack
-from hydro_pipeline.store import Store
+from hydro_pipeline.storage.store import Store
 
 MAX_PIXELS = 5_000_000
 """Observed pixels of all pictures together; about half a byte each in the page."""

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import shapely
 
-from hydro_pipeline import ramp
 from hydro_pipeline.area import Area
-from hydro_pipeline.fieldfile import LONLAT, reprojected
-from hydro_pipeline.fields import Field
-from hydro_pipeline.pipeline import Pipeline
+from hydro_pipeline.fields.fields import Field
+from hydro_pipeline.fields.file import LONLAT, reprojected
+from hydro_pipeline.outputs import colours as ramp
 from hydro_pipeline.report import facts
 from hydro_pipeline.report.frames import frames
 from hydro_pipeline.report.series import series
+from hydro_pipeline.usecases.pipeline import Pipeline
 
 SCRIPTS = ("data", "map", "chart", "table", "main")
 

@@ -1,6 +1,6 @@
 """What the season of the tests leaves in its root, told in few and exact facts.
 
-They are kept in `tests/data/golden.json`. After a wanted change of what is stored:
+They are kept in `tests/data/stored/golden.json`. After a wanted change of what is stored:
 python -m tests.support.golden
 """
 
@@ -16,11 +16,11 @@ import numpy as np
 import rasterio
 import zarr
 
-from hydro_pipeline.cube import Cube
-from hydro_pipeline.pipeline import Pipeline
-from hydro_pipeline.stac_products import Publication
+from hydro_pipeline.cube.read import Cube
+from hydro_pipeline.outputs.stac_items import Publication
+from hydro_pipeline.usecases.pipeline import Pipeline
 
-KEPT = Path(__file__).parents[1] / "data/golden.json"
+KEPT = Path(__file__).parents[1] / "data/stored/golden.json"
 
 
 def facts(pipeline: Pipeline, area: str, published: Pipeline) -> dict[str, Any]:
@@ -101,9 +101,8 @@ def _digest(data: bytes) -> str:
 
 def main() -> None:
     """Write the facts anew."""
-    from conftest import make_season, small_season
-
     from hydro_pipeline.settings import Settings
+    from tests.support.seasons import make_season, small_season
 
     with tempfile.TemporaryDirectory() as folder:
         made = make_season(small_season(Path(folder) / "season"), Settings.load(root=folder))

@@ -1,4 +1,4 @@
-"""A root that version 0.1.0 wrote: kept in `tests/data/made_by_0_1_0.zip`, laid out for tests.
+"""A root that version 0.1.0 wrote: kept in `tests/data/stored/made_by_0_1_0.zip`, laid out for tests.
 
 It holds area `farm`: 4 days from 2024-04-01 of a season of 6, statistics of 2 fields.
 """
@@ -7,9 +7,9 @@ import datetime as dt
 import zipfile
 from pathlib import Path
 
-from hydro_pipeline.simulate import Season, simulate
+from hydro_pipeline.simulation.season import Season, simulate
 
-KEPT = Path(__file__).parents[1] / "data/made_by_0_1_0.zip"
+KEPT = Path(__file__).parents[1] / "data/stored/made_by_0_1_0.zip"
 FIRST = dt.date(2024, 4, 1)
 DAYS = 4
 PLACE = b"SEASON"

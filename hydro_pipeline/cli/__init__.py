@@ -1,0 +1,1 @@
+"""The command `hydro`: arguments in, lines out."""

@@ -1,0 +1,59 @@
+"""`hydro export`, `report` and `stac`: what is stored, for other programs and for people."""
+
+import datetime as dt
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from hydro_pipeline.cli.terminal import FROM, TO, Name, open_pipeline, say
+
+
+def export(
+    name: Name,
+    to: Annotated[Path, typer.Argument(metavar="DEST", help="File or directory to write.")],
+    file_format: Annotated[
+        Literal["cog", "zarr", "netcdf", "csv", "geoparquet"],
+        typer.Option("--format", help="cog and zarr make a directory, the others a file."),
+    ],
+    first: Annotated[dt.datetime | None, FROM] = None,
+    last: Annotated[dt.datetime | None, TO] = None,
+    field: Annotated[
+        str | None, typer.Option(metavar="ID", help="One field: its rows, the pixels around it.")
+    ] = None,
+) -> None:
+    """Write composites (cog, zarr, netcdf) or statistics (csv, geoparquet) of a range of days.
+
+    Without --from or --to, from the first or to the last day that there is.
+    """
+    from hydro_pipeline.outputs.exports import Export, Format
+
+    wanted = Export(open_pipeline(), name, first and first.date(), last and last.date(), field)
+    written = wanted.write(Format(file_format), to)
+    say(f"{len(written)} files written to {to}/" if len(written) > 1 else f"written: {written[0]}")
+
+
+def report(name: Name) -> None:
+    """Write the report page of an area: map, table and series in one file, for any browser."""
+    from hydro_pipeline.report.page import write_report
+
+    made = write_report(open_pipeline(), name)
+    say(f"{made.url}: {made.fields} fields, {made.days} days, {made.size / 1e6:.1f} MB")
+    if made.warnings:
+        say(f"{made.warnings} data warnings, listed at the page's end")
+
+
+def stac(
+    name: Name,
+    first: Annotated[dt.datetime | None, FROM] = None,
+    last: Annotated[dt.datetime | None, TO] = None,
+) -> None:
+    """Publish days as a static STAC catalog with their maps, under stac/ in the root.
+
+    Without --from or --to, from the first or to the last day. Days already there are left alone.
+    """
+    from hydro_pipeline.outputs.stac_items import Publication
+
+    pipeline = open_pipeline()
+    days = list(Publication(pipeline, name).publish(first and first.date(), last and last.date()))
+    say(f"{len(days)} days written; {pipeline.store.url(f'stac/{name}/collection.json')}")

@@ -1,0 +1,92 @@
+"""`hydro stats` and `hydro status`: what is there."""
+
+import datetime as dt
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hydro_pipeline.cli.terminal import FROM, TO, Name, open_pipeline, out, say, table, warn
+
+if TYPE_CHECKING:
+    import pyarrow
+
+    from hydro_pipeline.usecases.pipeline import AreaStatus
+
+SHOWN_ROWS = 30
+SHOWN_COLUMNS = (
+    "date", "field_id", "days_after_planting", "ndvi_mean", "ndvi_median", "ndvi_std",
+    "pixel_count", "valid_fraction", "observed_fraction", "age_mean_days", "last_observed",
+)  # fmt: skip
+
+
+def stats(
+    name: Name,
+    first: Annotated[dt.datetime | None, FROM] = None,
+    last: Annotated[dt.datetime | None, TO] = None,
+    field: Annotated[str | None, typer.Option(metavar="ID", help="One field only.")] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Write all columns to a .csv or .parquet file."),
+    ] = None,
+) -> None:
+    """Show the statistics of an area's fields, or write them to a file."""
+    if file is not None and file.suffix not in {".csv", ".parquet"}:
+        raise typer.BadParameter(f"{file}: end the name with .csv or .parquet", param_hint="--out")
+    rows = open_pipeline().stats(name, first and first.date(), last and last.date(), field)
+    if file is not None:
+        _write(rows, file)
+        say(f"{rows.num_rows} rows written to {file}")
+        return
+    shown = rows.select(SHOWN_COLUMNS).slice(0, SHOWN_ROWS)
+    out.print(table(SHOWN_COLUMNS, zip(*shown.to_pydict().values(), strict=True)))
+    say(
+        f"{shown.num_rows} of {rows.num_rows} rows, {len(SHOWN_COLUMNS)} of {rows.num_columns} "
+        "columns; --out FILE.csv or FILE.parquet writes them all"
+    )
+
+
+def _write(rows: "pyarrow.Table", file: Path) -> None:
+    if file.suffix == ".csv":
+        from pyarrow.csv import write_csv as write
+    else:
+        from pyarrow.parquet import write_table as write
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write(rows, file)
+
+
+def status(
+    name: Annotated[str | None, typer.Argument(help="One area; unset: all.")] = None,
+) -> None:
+    """Show days, gaps, fields and stale statistics."""
+    pipeline = open_pipeline()
+    names = [name] if name else pipeline.area_names()
+    if not names:
+        say(f"no area in {pipeline.settings.root} yet; set one with `hydro area set`")
+    for each in names:
+        _say_status(pipeline.status(each, dt.datetime.now(dt.UTC).date()))
+
+
+def _say_status(found: "AreaStatus") -> None:
+    name, (height, width) = found.area.name, found.area.grid.shape
+    outcomes = ", ".join(f"{count} {outcome}" for outcome, count in found.outcomes.items())
+    days, due, stale = "none yet", "none", "none"
+    if found.first_day and found.last_day:
+        count = (found.last_day - found.first_day).days + 1
+        days = f"{found.first_day} to {found.last_day}, {count} days: {outcomes}"
+    if found.gaps:
+        first, last = found.gaps[0], found.gaps[-1]
+        due = f"{len(found.gaps)} days: hydro run {name} --from {first} --to {last}"
+    if found.stale_days:
+        stale = (
+            f"{found.stale_pairs} statistics on {len(found.stale_days)} days: hydro catch-up {name}"
+        )
+    say(f"area {name}: {width} x {height} pixels of {found.area.resolution:g} m, {found.area.crs}")
+    say(f"  days    {days}")
+    say(f"  due     {due}")
+    say(f"  fields  {len(found.fields.fields)}")
+    say(f"  stale   {stale}")
+    for day, error in found.failed.items():
+        warn(f"{name} {day}: {error}")
+    for problem in found.fields.problems:
+        warn(problem.message)

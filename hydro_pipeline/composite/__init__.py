@@ -1,0 +1,1 @@
+"""The law of a day: composite[t] = observed[t] where clear, else composite[t-1]. Pure."""

@@ -1,0 +1,186 @@
+"""What a stored cube looks like: its arrays, their encoding, and the meaning of its pixels."""
+
+from typing import Any
+
+import icechunk
+import numpy as np
+import xarray as xr
+import zarr
+from odc.geo.xr import xr_coords
+from zarr.codecs import BloscCodec
+
+from hydro_pipeline.area import Area
+from hydro_pipeline.composite.kernel import NODATA, SCALE
+from hydro_pipeline.errors import CubeMeaningError
+from hydro_pipeline.settings import Settings
+
+FORMAT = 1
+MEANING = "hydro_pipeline"
+"""Root attribute that holds the meaning."""
+
+CACHE_BYTES = 12 << 20
+MANIFEST_DAYS = 32
+"""Days of one array whose chunks are listed in one manifest."""
+MANIFESTS_AT_ONCE = 16
+UPDATES_LISTED = 64
+"""Latest operations that the repository's root object lists; each commit writes it anew."""
+
+LARGE_PX = 2000
+"""Areas up to this many pixels on a side get small chunks."""
+
+ARRAYS = "ndvi", "observed_on"
+"""The arrays of pixels."""
+
+DAILY = {
+    "revision": ("int32", "how often the day's pixels changed", "1"),
+    "scene_count": ("int32", "scenes that the day was made from", "1"),
+    "observed_fraction": ("float64", "share of pixels seen clear on this very day", "1"),
+    "valid_fraction": ("float64", "share of pixels that have a value", "1"),
+}
+
+
+def chunk_size(area: Area) -> int:
+    """Side of a cube chunk in pixels."""
+    return 256 if max(area.grid.shape) <= LARGE_PX else 512
+
+
+def meaning(area: Area, settings: Settings) -> dict[str, Any]:
+    """What gives the area's pixels their meaning; a cube holds exactly one."""
+    return {
+        "format": FORMAT,
+        "area": area.name,
+        "crs": area.crs,
+        "transform": list(area.grid.transform)[:6],
+        "shape": list(area.grid.shape),
+        "collection": settings.collection,
+        "clear_classes": list(settings.clear_classes),
+        "cloud_buffer_m": settings.cloud_buffer_m,
+        "max_age_days": settings.max_age_days,
+    }
+
+
+def check_meaning(stored: dict[str, Any], wanted: dict[str, Any], url: str) -> None:
+    """Raise `CubeMeaningError` if a cube's meaning is not the wanted one."""
+    different = [
+        f"{key} is {stored.get(key)!r} there and {wanted.get(key)!r} now"
+        for key in wanted
+        if stored.get(key) != wanted[key]
+    ]
+    if different:
+        raise CubeMeaningError(
+            f"the cube {url} was made with other settings: {'; '.join(different)}. "
+            "Use the old values, give the area another name, or remove that folder "
+            "and the area's scenes/ and field_stats/ to build it anew"
+        )
+
+
+def repository_config() -> icechunk.RepositoryConfig:
+    """Manifests split along time, so that a commit's cost does not grow with the cube's age.
+
+    A chunk that days have in common is fetched once by a process, while it is among the last
+    `CACHE_BYTES` fetched. What every reader needs, the variables per day, is asked for at once.
+    """
+    config = icechunk.RepositoryConfig.default()
+    config.num_updates_per_repo_info_file = UPDATES_LISTED
+    config.caching = icechunk.CachingConfig(num_bytes_chunks=CACHE_BYTES)
+    config.manifest = icechunk.ManifestConfig(
+        max_concurrent_manifest_fetches_during_commit=MANIFESTS_AT_ONCE,
+        preload=icechunk.ManifestPreloadConfig(
+            preload_if=icechunk.ManifestPreloadCondition.name_matches(
+                f"^({'|'.join(['time', *DAILY])})$"
+            )
+        ),
+        splitting=icechunk.ManifestSplittingConfig.from_dict(
+            {
+                icechunk.ManifestSplitCondition.AnyArray(): {
+                    icechunk.ManifestSplitDimCondition.DimensionName("time"): MANIFEST_DAYS
+                }
+            }
+        ),
+    )
+    return config
+
+
+def create_arrays(store: icechunk.IcechunkStore, area: Area, meaning: dict[str, Any]) -> None:
+    """Write the empty arrays of a cube: dims time (of length 0), y, x; CF attributes throughout."""
+    height, width = area.grid.shape
+    side = chunk_size(area)
+    georeference = xr_coords(area.grid)
+    pixels: dict[str, dict[str, Any]] = {
+        "ndvi": {
+            "long_name": "normalized difference vegetation index, gaps filled from earlier days",
+            "units": "1",
+            "scale_factor": SCALE,
+            "add_offset": 0.0,
+            "valid_min": -10000,
+            "valid_max": 10000,
+        },
+        "observed_on": {
+            "long_name": "day of the scene that the value comes from",
+            "units": "days since 1970-01-01",
+            "calendar": "proleptic_gregorian",
+        },
+    }
+    group = zarr.create_group(
+        store,
+        attributes={
+            "Conventions": "CF-1.11",
+            "title": f"Daily cloud-gap-filled NDVI of {area.name}",
+            "source": "Sentinel-2 Level-2A; contains modified Copernicus Sentinel data",
+            MEANING: meaning,
+        },
+    )
+    for name, attributes in pixels.items():
+        group.create_array(
+            name,
+            shape=(0, height, width),
+            chunks=(1, side, side),
+            dtype="int16",
+            fill_value=NODATA,
+            compressors=BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle"),
+            dimension_names=("time", "y", "x"),
+            attributes={
+                **attributes,
+                "_FillValue": int(NODATA),
+                "grid_mapping": "spatial_ref",
+            },
+        )
+    for name, (dtype, long_name, units) in DAILY.items():
+        _create_daily(group, name, dtype, {"long_name": long_name, "units": units})
+    _create_daily(
+        group,
+        "time",
+        "int32",
+        {
+            "standard_name": "time",
+            "axis": "T",
+            "units": "days since 1970-01-01",
+            "calendar": "proleptic_gregorian",
+        },
+    )
+    for name in ("y", "x", "spatial_ref"):
+        _create_fixed(group, name, georeference[name])
+
+
+def _create_daily(group: zarr.Group, name: str, dtype: str, attributes: dict[str, Any]) -> None:
+    group.create_array(
+        name,
+        shape=(0,),
+        chunks=(4096,),
+        dtype=dtype,
+        fill_value=-1,
+        dimension_names=("time",),
+        attributes=attributes,
+    )
+
+
+def _create_fixed(group: zarr.Group, name: str, coordinate: xr.DataArray) -> None:
+    array = group.create_array(
+        name,
+        shape=coordinate.shape,
+        chunks=coordinate.shape or "auto",
+        dtype=coordinate.dtype,
+        dimension_names=[str(d) for d in coordinate.dims],
+        attributes={k: v for k, v in coordinate.attrs.items() if k != "crs"},
+    )
+    array[...] = np.asarray(coordinate.values)

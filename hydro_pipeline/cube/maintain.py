@@ -1,0 +1,52 @@
+"""Housekeeping of a cube: forget states of long ago, and delete what only they referred to."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from hydro_pipeline.cube.read import cube_key, open_repository, translated
+from hydro_pipeline.storage.store import Store
+
+KEEP_DAYS = 90
+"""Days for which every past state can be opened, unless told otherwise."""
+
+
+@dataclass(frozen=True)
+class Upkeep:
+    """What was tidied in one cube."""
+
+    area: str
+    expired: int
+    """Past states that cannot be opened any more."""
+    deleted: int
+    """Objects deleted."""
+    freed: int
+    """Their size, bytes."""
+
+
+def maintain(store: Store, area_name: str, now: dt.datetime, keep_days: int = KEEP_DAYS) -> Upkeep:
+    """Expire the states committed more than `keep_days` before `now`, and delete what is unused.
+
+    Every day of the cube, its newest state and the records of its scenes stay. Objects younger
+    than that are left alone, so that a run in progress loses nothing; hence `keep_days` is at
+    least 1. Nothing is done where there is no cube.
+    """
+    if keep_days < 1:
+        raise ValueError(f"keep_days is {keep_days}; it must be at least 1")
+    repository = open_repository(store, area_name)
+    if repository is None:
+        return Upkeep(area_name, 0, 0, 0)
+    before = now - dt.timedelta(keep_days)
+    key = cube_key(area_name)
+    with translated(store.url(key)), store.lock(key):
+        expired = repository.expire_snapshots(older_than=before)
+        found = repository.garbage_collect(before)
+    return Upkeep(
+        area_name,
+        len(expired),
+        found.chunks_deleted
+        + found.manifests_deleted
+        + found.snapshots_deleted
+        + found.attributes_deleted
+        + found.transaction_logs_deleted,
+        found.bytes_deleted,
+    )

@@ -1,0 +1,262 @@
+"""The stored cube: one Icechunk repository an area, one commit a day.
+
+The law that holds after every commit, for every day t in the cube:
+composite[t] = observed[t] where clear, else composite[t-1].
+"""
+
+import asyncio
+import contextlib
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any
+
+import icechunk
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from zarr.core.sync import sync
+
+from hydro_pipeline.composite.kernel import Int16
+from hydro_pipeline.cube.layout import ARRAYS, DAILY, MEANING, repository_config
+from hydro_pipeline.errors import (
+    ConflictError,
+    CubeMeaningError,
+    HydroError,
+    MissingDayError,
+    StoreAccessError,
+    StoreUnavailableError,
+)
+from hydro_pipeline.storage.store import Store
+
+EPOCH = dt.date(1970, 1, 1)
+BRANCH = "main"
+
+icechunk.set_logs_filter("error")
+
+Window = tuple[slice, slice]
+"""Rows and columns of the grid."""
+
+
+def day_number(day: dt.date) -> int:
+    """Days since 1970-01-01."""
+    return (day - EPOCH).days
+
+
+def number_day(number: int) -> dt.date:
+    """The date that is `number` days after 1970-01-01."""
+    return EPOCH + dt.timedelta(int(number))
+
+
+def cube_key(area_name: str) -> str:
+    """Where an area's cube is, under the root."""
+    return f"cubes/{area_name}"
+
+
+def windows(shape: tuple[int, int], side: int) -> list[Window]:
+    """The grid cut into windows of at most `side` pixels on a side, row by row."""
+    height, width = shape
+    return [
+        (slice(y, min(y + side, height)), slice(x, min(x + side, width)))
+        for y in range(0, height, side)
+        for x in range(0, width, side)
+    ]
+
+
+def shape_of(window: Window) -> tuple[int, int]:
+    """Rows and columns in a window."""
+    rows, cols = window
+    return rows.stop - rows.start, cols.stop - cols.start
+
+
+class Cube:
+    """One committed state of a cube; it does not change while it is read."""
+
+    def __init__(self, area_name: str, url: str, repository: icechunk.Repository) -> None:
+        self.area_name = area_name
+        self.url = url
+        """Where the repository is, for people."""
+        self.repository = repository
+        with translated(url):
+            self.session = repository.readonly_session(BRANCH)
+            self.group = zarr.open_group(self.session.store, mode="r")
+
+    @classmethod
+    def open(cls, store: Store, area_name: str) -> "Cube | None":
+        """The cube as of now, or None if no day was ever committed."""
+        return cls.of(store, area_name, open_repository(store, area_name))
+
+    @classmethod
+    def of(
+        cls, store: Store, area_name: str, repository: icechunk.Repository | None
+    ) -> "Cube | None":
+        """The cube in a repository as of now, or None if no day was ever committed."""
+        if repository is None:
+            return None
+        try:
+            cube = cls(area_name, store.url(cube_key(area_name)), repository)
+        except (zarr.errors.GroupNotFoundError, FileNotFoundError):
+            return None
+        return cube if cube.length else None
+
+    @cached_property
+    def meaning(self) -> dict[str, Any]:
+        """What gives the pixels their meaning; see `cube_layout.meaning`."""
+        stored = self.group.attrs.get(MEANING)
+        if not isinstance(stored, dict):
+            raise CubeMeaningError(f"{self.url} is not a cube of hydro_pipeline")
+        return stored
+
+    @cached_property
+    def length(self) -> int:
+        """Number of days."""
+        return int(self._array("time").shape[0])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the grid."""
+        _, height, width = self._array("ndvi").shape
+        return height, width
+
+    @property
+    def chunk(self) -> int:
+        """Side of a chunk in pixels."""
+        return int(self._array("ndvi").chunks[1])
+
+    @cached_property
+    def first_day(self) -> dt.date:
+        """First day of the cube; the days are contiguous from it."""
+        return number_day(self.daily("time")[0])
+
+    @property
+    def last_day(self) -> dt.date:
+        """Last committed day."""
+        return self.first_day + dt.timedelta(self.length - 1)
+
+    @property
+    def days(self) -> list[dt.date]:
+        """Every committed day in order."""
+        return [self.first_day + dt.timedelta(i) for i in range(self.length)]
+
+    def __contains__(self, day: dt.date) -> bool:
+        return self.first_day <= day <= self.last_day
+
+    def index(self, day: dt.date) -> int:
+        """Position of a day on the time axis. Raises `MissingDayError` if it is not committed."""
+        if day not in self:
+            raise MissingDayError(
+                f"{self.area_name}: {day} is not in the cube, which holds {self.first_day} to "
+                f"{self.last_day}; run it first: hydro run {self.area_name} "
+                f"--from {self.last_day + dt.timedelta(1)} --to {day}"
+            )
+        return (day - self.first_day).days
+
+    @cached_property
+    def revisions(self) -> dict[dt.date, int]:
+        """Revision of every day."""
+        return dict(zip(self.days, self.daily("revision").tolist(), strict=True))
+
+    def alike(self, days: Sequence[dt.date]) -> list[list[dt.date]]:
+        """`days`, in order, cut into runs of consecutive days with the same pixels.
+
+        By the law, a day on which nothing was observed is the day before, unless values became
+        too old, and then fewer pixels have one. Raises `MissingDayError` if a day is not committed.
+        """
+        observed, valid = self.daily("observed_fraction"), self.daily("valid_fraction")
+        runs: list[list[dt.date]] = []
+        for day in days:
+            index = self.index(day)
+            follows = runs and runs[-1][-1] == day - dt.timedelta(1)
+            if follows and observed[index] == 0 and valid[index] == valid[index - 1]:
+                runs[-1].append(day)
+            else:
+                runs.append([day])
+        return runs
+
+    def daily(self, name: str) -> NDArray[Any]:
+        """A per-day variable, e.g. `revision` or `observed_fraction`, as (time,)."""
+        return self._dailies[name]
+
+    @cached_property
+    def _dailies(self) -> dict[str, NDArray[Any]]:
+        names = ("time", *DAILY)
+        with translated(self.url):
+            parts = [(self._array(name), slice(None)) for name in names]
+            return dict(zip(names, read_parts(parts), strict=True))
+
+    def read(self, day: dt.date, window: Window) -> tuple[Int16, Int16]:
+        """NDVI (units of 1e-4) and observed_on (days since 1970-01-01) of a window, (y, x) each.
+
+        Both int16, nodata -32768. One GET per chunk that the window touches and array.
+        """
+        index = self.index(day)
+        with translated(self.url):
+            ndvi, observed_on = read_parts([(self._array(n), (index, *window)) for n in ARRAYS])
+        return ndvi, observed_on
+
+    def expect(self, day: dt.date) -> None:
+        """Fetch what says where the day's chunks are, so that reading them need not wait for it."""
+        places = [f"{name}/c/{self.index(day)}/0/0" for name in ARRAYS]
+
+        async def ask() -> None:
+            await asyncio.gather(*map(self.session.store.exists, places))
+
+        with translated(self.url):
+            sync(ask())
+
+    def history(self) -> Iterator[icechunk.SnapshotInfo]:
+        """Every commit, newest first: when, what, and which scenes and run it came from."""
+        with translated(self.url):
+            yield from self.repository.ancestry(branch=BRANCH)
+
+    def _array(self, name: str) -> Any:
+        return self._arrays[name]
+
+    @cached_property
+    def _arrays(self) -> dict[str, Any]:
+        return dict(self.group.arrays())
+
+
+def open_repository(store: Store, area_name: str) -> icechunk.Repository | None:
+    """An area's Icechunk repository, or None if there is none."""
+    key = cube_key(area_name)
+    with translated(store.url(key)):
+        storage = store.icechunk_storage(key)
+        try:
+            return icechunk.Repository.open(storage, config=repository_config())
+        except icechunk.RepositoryNotFoundError:
+            return None
+
+
+def read_parts(parts: Sequence[tuple[Any, Any]]) -> list[NDArray[Any]]:
+    """Parts of arrays, each an array and a selection of it, read at the same time."""
+
+    async def read() -> list[Any]:
+        return await asyncio.gather(*(array.async_array.getitem(part) for array, part in parts))
+
+    return [np.asarray(part) for part in sync(read())]
+
+
+@contextlib.contextmanager
+def translated(url: str) -> Iterator[None]:
+    """Turn Icechunk's errors into this package's."""
+    try:
+        yield
+    except HydroError:
+        raise
+    except icechunk.ConflictError:
+        raise ConflictError(
+            f"{url}: another run committed first; this day will be made again on top of it"
+        ) from None
+    except icechunk.IcechunkError as error:
+        text = str(error)
+        if any(word in text for word in ("Denied", "InvalidAccessKeyId", "SignatureDoesNotMatch")):
+            raise StoreAccessError(
+                f"{url}: access refused; check HYDRO_S3_ACCESS_KEY_ID and "
+                "HYDRO_S3_SECRET_ACCESS_KEY and the bucket's policy"
+            ) from error
+        raise StoreUnavailableError(f"{url}: the store failed: {_short(text)}") from error
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split())[:300]

@@ -1,0 +1,1 @@
+"""Which fields there are: files of polygons with a planting date."""

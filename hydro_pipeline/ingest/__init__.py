@@ -1,0 +1,1 @@
+"""Scenes to committed days: read ahead, made, stored."""

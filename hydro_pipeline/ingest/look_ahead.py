@@ -1,0 +1,138 @@
+"""What was seen on the coming days, read while the day before them is made and committed."""
+
+import datetime as dt
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from math import prod
+from typing import NamedTuple
+
+import pystac
+
+from hydro_pipeline.area import Area
+from hydro_pipeline.composite.kernel import Seen
+from hydro_pipeline.cube.read import Window
+from hydro_pipeline.imagery.load import Imagery, load
+from hydro_pipeline.imagery.reading import Kept, expect
+from hydro_pipeline.ingest.blocks import load_kernels, observed
+from hydro_pipeline.ingest.workers import threads
+from hydro_pipeline.scenes.selection import Selection, select
+from hydro_pipeline.settings import Settings
+
+DAYS = 1
+"""Days with scenes that are read ahead at most."""
+OPEN_DAYS = 3
+"""Days with scenes whose files are opened ahead of that."""
+MANY = 16
+"""Days at most, with or without scenes, in either case."""
+BYTES = 64 << 20
+"""A day of more bytes than this is made where it is stored, window by window."""
+PIXEL_BYTES = 4
+OPENS = 6
+"""Files opened at once."""
+THREADS = 5
+"""Parts of files read at once: they mostly wait for answers."""
+
+
+@dataclass(frozen=True)
+class DayFound:
+    """What a day is made from."""
+
+    selection: Selection
+    imagery: Imagery
+    """Not read."""
+    observed: dict[Window, Seen] | None = None
+    """What was seen on the day by window, empty without a scene; None: to be made from `imagery`,
+    since the area is too large to be held, or a cluster makes its days.
+    """
+
+
+def read_ahead(
+    days: Iterable[tuple[dt.date, Sequence[pystac.Item]]], area: Area, settings: Settings
+) -> Iterator[tuple[dt.date, "Future[DayFound]"]]:
+    """Each day of `days`, in order, with what was seen on it, being read already.
+
+    A future's result raises `SceneReadError` where the imagery cannot be read. At most `DAYS` days
+    of at most `BYTES` are held in memory; of the `OPEN_DAYS` after them, what is at the beginning
+    of their files.
+    """
+    pools = [
+        ThreadPoolExecutor(count, name)
+        for count, name in ((1, "find"), (OPENS, "open"), (1, "read"), (THREADS, "file"))
+    ]
+    finding, opening, reading, files = pools
+    reading.submit(load_kernels)
+    large = settings.dask_scheduler or PIXEL_BYTES * prod(area.grid.shape) > BYTES
+
+    def opened() -> Iterator[_Coming[_Opened]]:
+        for day, items in days:
+            found = finding.submit(_find, items, area, settings, None if large else opening)
+            yield _Coming(day, len(items) > 0, found)
+
+    def read() -> Iterator[_Coming[DayFound]]:
+        for day, has_scenes, found in _ahead(opened(), OPEN_DAYS):
+            yield _Coming(day, has_scenes, reading.submit(_read, found, None if large else files))
+
+    finished = False
+    try:
+        for day, _, found in _ahead(read(), DAYS):
+            yield day, found
+        finished = True
+    finally:
+        for pool in pools:
+            pool.shutdown(wait=finished, cancel_futures=not finished)
+
+
+class _Coming[T](NamedTuple):
+    """A day on its way."""
+
+    day: dt.date
+    has_scenes: bool
+    found: Future[T]
+
+
+def _ahead[T](coming: Iterable[_Coming[T]], count: int) -> Iterator[_Coming[T]]:
+    """The days, each when `count` with scenes were taken after it, or many without."""
+    waiting: deque[_Coming[T]] = deque()
+    for one in coming:
+        waiting.append(one)
+        while sum(day.has_scenes for day in waiting) > count or len(waiting) > MANY:
+            yield waiting.popleft()
+    yield from waiting
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A day whose files are being opened."""
+
+    found: DayFound
+    files: list[Future[None]]
+
+
+def _find(
+    items: Sequence[pystac.Item],
+    area: Area,
+    settings: Settings,
+    opening: ThreadPoolExecutor | None,
+) -> _Opened:
+    selection = select(items)
+    stripwise = opening is None and settings.dask_scheduler is None
+    kept = Kept(area.grid, settings.cloud_buffer_m) if stripwise else None
+    imagery = load(selection.scenes, area, settings, opening is None, kept)
+    files = [
+        opening.submit(expect, href, settings)
+        for scene in selection.scenes
+        for href in scene.hrefs
+        if opening is not None
+    ]
+    return _Opened(DayFound(selection, imagery), files)
+
+
+def _read(opening: Future[_Opened], files: ThreadPoolExecutor | None) -> DayFound:
+    opened = opening.result()
+    wait(opened.files)
+    if files is None:
+        return opened.found
+    seen = observed(opened.found.imagery, threads(THREADS, files))
+    return replace(opened.found, observed=seen)

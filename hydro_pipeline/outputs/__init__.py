@@ -1,0 +1,1 @@
+"""What is stored, for other programs and for people."""

@@ -1,0 +1,160 @@
+"""Stored data for notebooks and scripts: the cube, the statistics, the history, a day's scenes.
+
+Every function takes `root`, a directory or `s3://bucket/prefix`; None is `HYDRO_ROOT`. The store's
+keys and all else come from the `HYDRO_*` environment. All raise what `Settings.load` and `Store`
+raise.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+
+import icechunk
+import numpy as np
+import pandas as pd
+import pystac
+import rioxarray  # noqa: F401
+import xarray as xr
+
+from hydro_pipeline.composite.kernel import NODATA, SCALE
+from hydro_pipeline.cube.layout import MEANING
+from hydro_pipeline.cube.read import BRANCH, cube_key, open_repository, translated
+from hydro_pipeline.errors import MissingDayError
+from hydro_pipeline.scenes.day_record import from_bytes, scenes_key
+from hydro_pipeline.settings import Settings
+from hydro_pipeline.stats.table import read_table, stored_days
+from hydro_pipeline.storage.store import Store
+
+PIXELS = ("ndvi", "observed_on")
+
+
+def open_cube(root: str | None, area: str, *, snapshot: str | None = None) -> xr.Dataset:
+    """An area's cube, lazily: `ndvi` and `age` in days, both float32 (time, y, x), NaN = no value.
+
+    The days' `revision`, `scene_count`, `observed_fraction` and `valid_fraction` come as
+    coordinates. The CRS is in `spatial_ref`, for `.rio` and `.odc`. `snapshot` is an id out of
+    `history`: the cube as it was then. Raises `MissingDayError` if no day was ever committed.
+    """
+    stored = packed(_store(root), area, snapshot)
+    has_value = stored.ndvi != NODATA
+    days = xr.DataArray(stored.time.values.astype("datetime64[D]").astype(np.int16), dims="time")
+    ndvi = stored.ndvi.where(has_value) * np.float32(SCALE)
+    age = (days - stored.observed_on).where(has_value)
+    described = {"ndvi": (ndvi, "1"), "age": (age, "days")}
+    names = {"ndvi": stored.ndvi.attrs["long_name"], "age": "days since the value was observed"}
+    dataset = xr.Dataset(
+        {
+            name: array.transpose("time", "y", "x")
+            .drop_attrs()
+            .assign_attrs(long_name=names[name], units=units, grid_mapping="spatial_ref")
+            for name, (array, units) in described.items()
+        },
+        attrs={name: said for name, said in stored.attrs.items() if name != MEANING},
+    )
+    return dataset.assign_coords({name: stored[name] for name in stored if name not in PIXELS})
+
+
+def packed(store: Store, area: str, snapshot: str | None = None) -> xr.Dataset:
+    """The cube as it is stored, lazily: int16 `ndvi` (units of 1e-4) and `observed_on` (days since
+    1970-01-01), nodata -32768, with the attributes that CF gives them."""
+    repository = open_repository(store, area)
+    url = store.url(cube_key(area))
+    if repository is None:
+        raise _no_cube(url, area)
+    with translated(url):
+        session = (
+            repository.readonly_session(BRANCH)
+            if snapshot is None
+            else repository.readonly_session(snapshot_id=snapshot)
+        )
+        try:
+            dataset: xr.Dataset = xr.open_zarr(
+                session.store,
+                consolidated=False,
+                chunks={},
+                mask_and_scale=False,
+                decode_times={"time": True, "observed_on": False},
+                decode_coords="all",
+            )
+        except FileNotFoundError:
+            raise _no_cube(url, area) from None
+    for axis in ("x", "y"):
+        dataset[axis].attrs |= {
+            "standard_name": f"projection_{axis}_coordinate",
+            "axis": axis.upper(),
+        }
+    return dataset
+
+
+def history(root: str | None, area: str) -> pd.DataFrame:
+    """Every commit of an area's cube, newest first.
+
+    Columns: `written_at`, `day`, `outcome`, `scenes` (ids), `refreshed` (later days that changed
+    with it), `run_id`; the index is the snapshot's id. Raises `MissingDayError` without a cube.
+    """
+    store = _store(root)
+    repository = open_repository(store, area)
+    if repository is None:
+        raise _no_cube(store.url(cube_key(area)), area)
+    with translated(store.url(cube_key(area))):
+        commits = [c for c in repository.ancestry(branch=BRANCH) if "day" in c.metadata]
+    return pd.DataFrame([_row(commit) for commit in commits]).set_index("snapshot")
+
+
+def open_field_stats(
+    root: str | None,
+    area: str,
+    first: dt.date | None = None,
+    last: dt.date | None = None,
+    field_id: str | None = None,
+) -> pd.DataFrame:
+    """Rows of field statistics, ordered by `date` and `field_id`; dates are datetime64.
+
+    `first` and `last` are included; None is no bound. Empty where there is nothing.
+    """
+    store = _store(root)
+    days = [
+        day
+        for day in stored_days(store, area)
+        if (first is None or day >= first) and (last is None or day <= last)
+    ]
+    rows: pd.DataFrame = read_table(store, area, days, field_id).to_pandas(date_as_object=False)
+    return rows
+
+
+def open_scenes(root: str | None, area: str, day: dt.date) -> pystac.ItemCollection:
+    """The scenes that a day was made from; decisions on them are in `extra_fields["hydro:used"]`.
+
+    Raises `MissingDayError` if the day has no record.
+    """
+    store = _store(root)
+    data = store.get(scenes_key(area, day))
+    if data is None:
+        raise MissingDayError(
+            f"{store.url(scenes_key(area, day))} is not there: {day} was not made yet; "
+            f"hydro status {area} lists the days that were"
+        )
+    return pystac.ItemCollection.from_dict(from_bytes(data))
+
+
+def _row(commit: icechunk.SnapshotInfo) -> dict[str, object]:
+    said = commit.metadata
+    refreshed: Sequence[str] = said.get("refreshed", [])
+    return {
+        "snapshot": commit.id,
+        "written_at": commit.written_at,
+        "day": pd.Timestamp(said["day"]),
+        "outcome": said.get("outcome"),
+        "scenes": list(said.get("scenes", [])),
+        "refreshed": [pd.Timestamp(day) for day in refreshed],
+        "run_id": said.get("run_id"),
+    }
+
+
+def _store(root: str | None) -> Store:
+    return Store(Settings.load() if root is None else Settings.load(root=str(root)))
+
+
+def _no_cube(url: str, area: str) -> MissingDayError:
+    return MissingDayError(
+        f"{url}: there is no cube yet; run its first days: hydro run {area} --from DATE --to DATE"
+    )

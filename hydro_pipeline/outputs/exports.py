@@ -1,0 +1,197 @@
+"""An area's days in formats that other programs read: COG, Zarr, NetCDF, CSV, GeoParquet."""
+
+import datetime as dt
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import xarray as xr
+from pyarrow.csv import write_csv
+from zarr.codecs import BloscCodec
+
+from hydro_pipeline.area import Area
+from hydro_pipeline.composite.kernel import NODATA
+from hydro_pipeline.cube.layout import MEANING
+from hydro_pipeline.cube.read import Cube, Window, day_number
+from hydro_pipeline.errors import FieldsError, InputError
+from hydro_pipeline.fields.fields import Field
+from hydro_pipeline.fields.file import LONLAT, reprojected
+from hydro_pipeline.outputs.access import PIXELS, packed
+from hydro_pipeline.outputs.cog import NO_AGE, age_cog, ndvi_cog, visual_cog
+from hydro_pipeline.usecases.pipeline import Pipeline
+
+CHUNKS: dict[Any, int] = {"time": 16, "y": 256, "x": 256}
+"""Of exported Zarr: fewer objects than the cube's, and quick to read along time."""
+BLOSC = BloscCodec(cname="zstd", shuffle="bitshuffle")
+
+
+class Format(StrEnum):
+    """What an export writes."""
+
+    COG = "cog"
+    ZARR = "zarr"
+    NETCDF = "netcdf"
+    CSV = "csv"
+    GEOPARQUET = "geoparquet"
+
+
+@dataclass(frozen=True)
+class Export:
+    """What is exported: an area's days, of all fields or one."""
+
+    pipeline: Pipeline
+    area: str
+    first: dt.date | None = None
+    last: dt.date | None = None
+    """Included; None is no bound."""
+    field_id: str | None = None
+    """Rows of this field alone; pixels of the rectangle around it."""
+
+    def write(self, file_format: Format, to: Path) -> list[Path]:
+        """Write the days to `to` and return what was written.
+
+        `cog` makes three files a day in the directory `to`: NDVI without loss, its age, and a
+        coloured map. `zarr` makes the directory `to`: plain, consolidated Zarr v3, packed as the
+        cube is. `netcdf`, `csv` and `geoparquet` make one file; the last has a row's outline with
+        it. Raises `MissingDayError` where the cube lacks the days, `FieldsError` for an unknown
+        field, `InputError` if a directory for Zarr is there already.
+        """
+        to.parent.mkdir(parents=True, exist_ok=True)
+        match file_format:
+            case Format.COG:
+                return self._cogs(to)
+            case Format.ZARR:
+                return self._zarr(to)
+            case Format.NETCDF:
+                return self._netcdf(to)
+            case Format.CSV:
+                write_csv(self.pipeline.stats(self.area, self.first, self.last, self.field_id), to)
+            case Format.GEOPARQUET:
+                self._outlined().to_parquet(
+                    to, compression="zstd", schema_version="1.1.0", write_covering_bbox=True
+                )
+        return [to]
+
+    def _cogs(self, to: Path) -> list[Path]:
+        area, cube = self.pipeline.area(self.area), self.pipeline.made_cube(self.area)
+        window = self._window(area)
+        to.mkdir(exist_ok=True)
+        written = []
+        for day in self._days(cube):
+            for name, data in day_cogs(cube, area, day, window).items():
+                path = to / f"{self.area}_{day}_{name}.tif"
+                path.write_bytes(data)
+                written.append(path)
+        return written
+
+    def _zarr(self, to: Path) -> list[Path]:
+        if to.exists():
+            raise InputError(f"{to} is there already; give another name or remove it first")
+        dataset = self._dataset(float).chunk(CHUNKS)
+        for name in PIXELS:
+            dataset[name].encoding |= {"fill_value": NODATA, "compressors": BLOSC}
+        with warnings.catch_warnings():
+            # Zarr v3 has no word on consolidated metadata yet; readers without it ignore them.
+            warnings.filterwarnings("ignore", message="Consolidated metadata is currently not part")
+            dataset.to_zarr(to, zarr_format=3, consolidated=True)
+        return [to]
+
+    def _netcdf(self, to: Path) -> list[Path]:
+        dataset = self._dataset(np.float32)
+        chunks = tuple(min(CHUNKS[name], dataset.sizes[name]) for name in dataset.ndvi.dims)
+        for name in PIXELS:
+            dataset[name].encoding |= {"zlib": True, "shuffle": True, "chunksizes": chunks}
+        dataset.to_netcdf(to, engine="h5netcdf")
+        return [to]
+
+    def _dataset(self, real: type[float | np.float32]) -> xr.Dataset:
+        """The stored int16 pixels of the days and the window, attributes in the types of CF.
+
+        `real` is the type of scale and offset, and with it of what readers unpack.
+        """
+        stored = packed(self.pipeline.store, self.area)
+        rows, cols = self._window(self.pipeline.area(self.area))
+        cube = self.pipeline.made_cube(self.area)
+        days = self._days(cube)
+        picked = stored.sel(time=slice(str(days[0]), str(days[-1]))).isel(y=rows, x=cols)
+        for variable in picked.variables.values():
+            variable.encoding = {"_FillValue": None}
+        for name in PIXELS:
+            attributes = picked[name].attrs
+            nodata = np.int16(attributes.pop("_FillValue"))
+            picked[name].encoding = {"_FillValue": nodata, "grid_mapping": "spatial_ref"}
+            for bound in attributes.keys() & {"valid_min", "valid_max"}:
+                attributes[bound] = np.int16(attributes[bound])
+            for factor in attributes.keys() & {"scale_factor", "add_offset"}:
+                attributes[factor] = real(attributes[factor])
+        picked.time.encoding |= {"units": "days since 1970-01-01", "dtype": "int32"}
+        picked.attrs.pop(MEANING, None)
+        picked.attrs["history"] = f"exported from snapshot {cube.session.snapshot_id} of {cube.url}"
+        return picked
+
+    def _outlined(self) -> gpd.GeoDataFrame:
+        """Rows of statistics with the field's outline as it is now, longitude and latitude."""
+        rows = self.pipeline.stats(self.area, self.first, self.last, self.field_id)
+        outlines = {f.field_id: f.geometry for f in self.pipeline.fields(self.area).fields}
+        frame = rows.to_pandas(date_as_object=False)
+        geometry = [outlines.get(field_id) for field_id in frame["field_id"]]
+        return gpd.GeoDataFrame(frame, geometry=geometry, crs="EPSG:4326")
+
+    def _days(self, cube: Cube) -> Sequence[dt.date]:
+        first, last = self.first or cube.first_day, self.last or cube.last_day
+        return cube.days[cube.index(first) : cube.index(last) + 1]
+
+    def _window(self, area: Area) -> Window:
+        """The whole grid, or the rectangle of pixels around the field."""
+        height, width = area.grid.shape
+        if self.field_id is None:
+            return slice(0, height), slice(0, width)
+        return field_window(area, self._field(self.field_id))
+
+    def _field(self, field_id: str) -> Field:
+        fields = self.pipeline.fields(self.area).fields
+        found = next((f for f in fields if f.field_id == field_id), None)
+        if found is None:
+            raise FieldsError(
+                f"area {self.area} has no field {field_id!r}; hydro fields list {self.area} "
+                "shows those it has"
+            )
+        return found
+
+
+def field_window(area: Area, field: Field) -> Window:
+    """Rows and columns of the grid that a field touches."""
+    outline = reprojected(np.array([field.geometry], dtype=object), LONLAT, area.crs)[0]
+    to_pixels = ~area.grid.affine
+    west, south, east, north = outline.bounds
+    left, top = to_pixels @ (west, north)
+    right, bottom = to_pixels @ (east, south)
+    height, width = area.grid.shape
+    return (
+        slice(max(0, int(top)), min(height, int(np.ceil(bottom)))),
+        slice(max(0, int(left)), min(width, int(np.ceil(right)))),
+    )
+
+
+def day_cogs(cube: Cube, area: Area, day: dt.date, window: Window) -> dict[str, bytes]:
+    """`ndvi`, `age` and `visual` of a day and window as Cloud-Optimized GeoTIFFs."""
+    ndvi, observed_on = cube.read(day, window)
+    age = np.where(ndvi == NODATA, NO_AGE, day_number(day) - observed_on.astype(np.int32))
+    grid = area.grid[window]
+    tags = {
+        "AREA": area.name,
+        "DAY": str(day),
+        "REVISION": str(cube.revisions[day]),
+        "TIFFTAG_IMAGEDESCRIPTION": f"NDVI of {area.name} on {day}, gaps filled from earlier days; "
+        "contains modified Copernicus Sentinel data",
+    }
+    return {
+        "ndvi": ndvi_cog(ndvi, grid, tags),
+        "age": age_cog(age.astype(np.int16), grid, tags),
+        "visual": visual_cog(ndvi, grid, tags),
+    }

@@ -1,0 +1,129 @@
+"""The STAC collection of an area's products, and the catalog of all areas. Pure."""
+
+import datetime as dt
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import pystac
+from shapely import Polygon, transform
+from shapely.geometry.polygon import orient
+
+from hydro_pipeline.area import Area
+from hydro_pipeline.cube.read import Cube, cube_key
+
+EXTENSIONS = [
+    f"https://stac-extensions.github.io/{name}/schema.json"
+    for name in ("datacube/v2.2.0", "processing/v1.1.0")
+]
+PROVIDER = pystac.Provider(
+    "hydro_pipeline",
+    roles=[pystac.ProviderRole.PROCESSOR],
+    extra_fields={
+        "processing:level": "L3",
+        "processing:software": {"hydro_pipeline": version("hydro-pipeline")},
+    },
+)
+COPERNICUS = pystac.Provider(
+    "European Union, Copernicus", roles=[pystac.ProviderRole.LICENSOR, pystac.ProviderRole.PRODUCER]
+)
+
+
+def collection(area: Area, cube: Cube, days: Sequence[dt.date]) -> dict[str, Any]:
+    """The collection of the items of `days`, with the whole cube and the statistics as assets.
+
+    Hrefs are relative to `stac/<area>/collection.json`.
+    """
+    begin, end = area.solar_day_window(cube.first_day, cube.last_day)
+    made = pystac.Collection(
+        area.name,
+        f"Daily NDVI of {area.name} without gaps, its age, and statistics of fields, from "
+        "Sentinel-2; contains modified Copernicus Sentinel data",
+        pystac.Extent(
+            pystac.SpatialExtent([list(footprint(area).bounds)]),
+            pystac.TemporalExtent([[begin, end - dt.timedelta(seconds=1)]]),
+        ),
+        title=f"NDVI of {area.name}",
+        license="other",
+        providers=[PROVIDER, COPERNICUS],
+        stac_extensions=EXTENSIONS,
+        extra_fields=_cube_fields(area, cube),
+    )
+    made.add_asset(
+        "cube",
+        pystac.Asset(
+            f"../../{cube_key(area.name)}",
+            title="The whole cube: Icechunk, Zarr v3",
+            media_type="application/vnd.zarr; version=3",
+            roles=["data"],
+        ),
+    )
+    made.add_asset(
+        "field_stats",
+        pystac.Asset(
+            f"../../field_stats/area={area.name}",
+            title="Statistics per field and day, partitioned by date",
+            media_type="application/vnd.apache.parquet",
+            roles=["data"],
+        ),
+    )
+    made.add_links(
+        [
+            pystac.Link("root", "../catalog.json", "application/json"),
+            pystac.Link("parent", "../catalog.json", "application/json"),
+            *(
+                pystac.Link("item", f"./{day}/{area.name}_{day}.json", "application/geo+json")
+                for day in days
+            ),
+        ]
+    )
+    return made.to_dict(include_self_link=False, transform_hrefs=False)
+
+
+def footprint(area: Area) -> Polygon:
+    """Outline of the grid in longitude and latitude, to about a metre, counterclockwise."""
+    outline = area.grid.geographic_extent.geom.simplify(1e-6)
+    return orient(transform(outline, lambda vertices: np.round(vertices, 6)))
+
+
+def catalog(names: Sequence[str]) -> dict[str, Any]:
+    """The catalog over the collections of the areas `names`; hrefs relative to `stac/`."""
+    made = pystac.Catalog("hydro_pipeline", "Daily NDVI without gaps, by area")
+    made.clear_links()
+    made.add_links(
+        [
+            pystac.Link("root", "./catalog.json", "application/json"),
+            *(
+                pystac.Link("child", f"./{name}/collection.json", "application/json", name)
+                for name in names
+            ),
+        ]
+    )
+    return made.to_dict(include_self_link=False, transform_hrefs=False)
+
+
+def _cube_fields(area: Area, cube: Cube) -> dict[str, Any]:
+    west, south, east, north = area.grid.boundingbox.bbox
+    spatial = {"type": "spatial", "reference_system": int(area.crs.removeprefix("EPSG:"))}
+    step = area.resolution
+    return {
+        "cube:dimensions": {
+            "time": {
+                "type": "temporal",
+                "extent": [f"{cube.first_day}T00:00:00Z", f"{cube.last_day}T00:00:00Z"],
+                "step": "P1D",
+            },
+            "y": {**spatial, "axis": "y", "extent": [south, north], "step": -step},
+            "x": {**spatial, "axis": "x", "extent": [west, east], "step": step},
+        },
+        "cube:variables": {
+            "ndvi": {"type": "data", "dimensions": ["time", "y", "x"], "unit": "1"},
+            "observed_on": {
+                "type": "auxiliary",
+                "dimensions": ["time", "y", "x"],
+                "unit": "days since 1970-01-01",
+                "description": "day of the scene that the value comes from",
+            },
+        },
+    }

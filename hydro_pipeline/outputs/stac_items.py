@@ -1,0 +1,165 @@
+"""The products of an area as a static STAC catalog beside them: `stac/<area>/`."""
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import pystac
+from shapely.geometry import mapping
+
+from hydro_pipeline.composite.kernel import NODATA, SCALE
+from hydro_pipeline.cube.read import Cube, number_day
+from hydro_pipeline.outputs.exports import day_cogs
+from hydro_pipeline.outputs.stac_collection import catalog, collection, footprint
+from hydro_pipeline.scenes.day_record import from_bytes, scenes_key
+from hydro_pipeline.usecases.pipeline import Pipeline
+
+EXTENSIONS = [
+    f"https://stac-extensions.github.io/{name}/schema.json"
+    for name in ("projection/v2.0.0", "raster/v1.1.0", "processing/v1.1.0", "file/v2.1.0")
+]
+BANDS: dict[str, dict[str, Any]] = {
+    "ndvi": {"nodata": int(NODATA), "data_type": "int16", "scale": SCALE, "offset": 0, "unit": "1"},
+    "age": {"nodata": -1, "data_type": "int16", "unit": "d"},
+    "visual": {"nodata": 0, "data_type": "uint8"},
+}
+TITLES = {
+    "ndvi": "NDVI, gaps filled from earlier days",
+    "age": "Days since the NDVI was observed",
+    "visual": "NDVI as a coloured map",
+}
+
+
+@dataclass(frozen=True)
+class Publication:
+    """The catalog of one area as it is now."""
+
+    pipeline: Pipeline
+    name: str
+
+    @cached_property
+    def cube(self) -> Cube:
+        """The area's cube. Raises `MissingDayError` if it has no day."""
+        return self.pipeline.made_cube(self.name)
+
+    def publish(self, first: dt.date | None, last: dt.date | None) -> Iterator[dt.date]:
+        """Write item and maps of each day of a range (None: no bound); yields the days written.
+
+        A day that is published as it is in the cube is left alone. The collection follows last.
+        Raises `MissingDayError` if a bound is not in the cube.
+        """
+        cube, store = self.cube, self.pipeline.store
+        start, stop = cube.index(first or cube.first_day), cube.index(last or cube.last_day)
+        for day in cube.days[start : stop + 1]:
+            key = item_key(self.name, day)
+            published = store.get(key)
+            if published is not None and _revision(published) == cube.revisions[day]:
+                continue
+            store.put(key, _json(self._item(day)))
+            yield day
+        days = [dt.date.fromisoformat(name) for name in store.folders(f"stac/{self.name}")]
+        made = collection(self.pipeline.area(self.name), cube, days)
+        store.put(f"stac/{self.name}/collection.json", _json(made))
+        store.put("stac/catalog.json", _json(catalog(store.folders("stac"))))
+
+    def _item(self, day: dt.date) -> dict[str, Any]:
+        """The item of a day, whose maps are stored first."""
+        cube, area = self.cube, self.pipeline.area(self.name)
+        height, width = area.grid.shape
+        index = cube.index(day)
+        begin, end = area.solar_day_window(day, day)
+        outline = footprint(area)
+        item = pystac.Item(
+            f"{self.name}_{day}",
+            geometry=mapping(outline),
+            bbox=list(outline.bounds),
+            datetime=begin + (end - begin) / 2,
+            start_datetime=begin,
+            end_datetime=end - dt.timedelta(seconds=1),
+            collection=self.name,
+            stac_extensions=EXTENSIONS,
+            properties={
+                "gsd": area.resolution,
+                "constellation": "sentinel-2",
+                "proj:code": area.crs,
+                "proj:shape": [height, width],
+                "proj:transform": list(area.grid.transform)[:6],
+                "processing:level": "L3",
+                "processing:lineage": "NDVI of what was seen clear on the day, else the value of "
+                "the day before",
+                "processing:software": {"hydro_pipeline": version("hydro-pipeline")},
+                "hydro:revision": cube.revisions[day],
+                "hydro:observed_fraction": float(cube.daily("observed_fraction")[index]),
+                "hydro:valid_fraction": float(cube.daily("valid_fraction")[index]),
+            },
+        )
+        for name, data in day_cogs(cube, area, day, (slice(0, height), slice(0, width))).items():
+            self.pipeline.store.put(f"stac/{self.name}/{day}/{name}.tif", data)
+            item.add_asset(name, _asset(name, data))
+        item.add_links(
+            [
+                pystac.Link("root", "../../catalog.json", "application/json"),
+                pystac.Link("parent", "../collection.json", "application/json"),
+                pystac.Link("collection", "../collection.json", "application/json"),
+                *self._sources(day),
+            ]
+        )
+        return item.to_dict(include_self_link=False, transform_hrefs=False)
+
+    def _sources(self, day: dt.date) -> Iterator[pystac.Link]:
+        """Links to the scenes of every day on which a pixel of this day was observed."""
+        height, width = self.cube.shape
+        _, observed_on = self.cube.read(day, (slice(0, height), slice(0, width)))
+        for number in np.unique(observed_on[observed_on != NODATA]).tolist():
+            seen_on = number_day(number)
+            key = scenes_key(self.name, seen_on)
+            data = self.pipeline.store.get(key)
+            record = {"hydro:used": [], "features": []} if data is None else from_bytes(data)
+            collections = {item["id"]: item.get("collection") for item in record["features"]}
+            for used in record["hydro:used"]:
+                if used["used_share"]:
+                    href = self._scene_href(used["id"], collections.get(used["id"]), key)
+                    yield pystac.Link("derived_from", href, "application/geo+json", used["id"])
+
+    def _scene_href(self, scene: str, scene_collection: str | None, key: str) -> str:
+        """Where the scene's item is: in the API it came from, else in the day's own record."""
+        settings = self.pipeline.settings
+        if settings.catalog_is_api and scene_collection:
+            root = settings.catalog.rstrip("/")
+            return f"{root}/collections/{scene_collection}/items/{scene}"
+        return f"../../../{key}"
+
+
+def item_key(name: str, day: dt.date) -> str:
+    """Where a day's item is, under the root."""
+    return f"stac/{name}/{day}/{name}_{day}.json"
+
+
+def _asset(name: str, data: bytes) -> pystac.Asset:
+    return pystac.Asset(
+        f"./{name}.tif",
+        title=TITLES[name],
+        media_type=pystac.MediaType.COG,
+        roles=["visual"] if name == "visual" else ["data"],
+        extra_fields={
+            "raster:bands": [BANDS[name]],
+            "file:size": len(data),
+            # A multihash: sha2-256, 32 bytes.
+            "file:checksum": "1220" + hashlib.sha256(data).hexdigest(),
+        },
+    )
+
+
+def _revision(item: bytes) -> int | None:
+    properties = json.loads(item)["properties"]
+    return int(properties["hydro:revision"]) if "hydro:revision" in properties else None
+
+
+def _json(document: dict[str, Any]) -> bytes:
+    return json.dumps(document, indent=1).encode()

@@ -1,0 +1,1 @@
+"""Which scenes a day is made from: found, chosen, recorded."""

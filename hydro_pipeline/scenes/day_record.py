@@ -1,0 +1,113 @@
+"""The record of one day, `scenes/<area>/<date>.json`: its items, with the decisions on them."""
+
+import datetime as dt
+import json
+from typing import Any
+
+import numpy as np
+import pystac
+from numpy.typing import NDArray
+
+from hydro_pipeline.scenes.selection import Refusal, Scene, Selection, contradiction
+from hydro_pipeline.scenes.sentinel2 import offset_finding
+from hydro_pipeline.settings import OffsetCheck
+
+VERSION = 1
+
+
+def scenes_key(area_name: str, day: dt.date) -> str:
+    """Where the record of a day is, under the root."""
+    return f"scenes/{area_name}/{day}.json"
+
+
+def day_record(
+    area_name: str,
+    day: dt.date,
+    selection: Selection,
+    counts: NDArray[np.int64],
+    pixels: int,
+    outcome: str,
+    run_id: str = "",
+    offset_check: OffsetCheck = OffsetCheck.WARN,
+) -> dict[str, Any]:
+    """What a day was made from. The same input gives the same record; nothing is read from a clock.
+
+    `counts` is (scene, 5) pixels: with data; of those clear; of the clear: used, with red DN below
+    1000, and with red DN from 1000 to 1499. `pixels` is the size of the area's grid.
+    The used items are kept whole: `features` is a static catalog of the day.
+    """
+    return {
+        "type": "FeatureCollection",
+        "hydro:version": VERSION,
+        "hydro:area": area_name,
+        "hydro:date": day.isoformat(),
+        "hydro:outcome": outcome,
+        "hydro:run_id": run_id,
+        "hydro:pixels": pixels,
+        "hydro:used": [
+            _used(scene, count, pixels, offset_check)
+            for scene, count in zip(selection.scenes, counts.tolist(), strict=True)
+        ],
+        "hydro:refused": [_refused(refusal) for refusal in selection.refused],
+        "features": [_item(scene.item) for scene in selection.scenes],
+    }
+
+
+def warnings_of(record: dict[str, Any]) -> tuple[str, ...]:
+    """The contradictions between offset flags and pixels that the record holds, as sentences."""
+    return tuple(used["contradiction"] for used in record["hydro:used"] if used["contradiction"])
+
+
+def to_bytes(record: dict[str, Any]) -> bytes:
+    """The record as stored."""
+    return json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False, default=str).encode()
+
+
+def from_bytes(data: bytes) -> dict[str, Any]:
+    """A stored record. Raises `ValueError` if it is none."""
+    record = json.loads(data)
+    if not isinstance(record, dict) or "hydro:outcome" not in record:
+        raise ValueError("not the record of a day")
+    return record
+
+
+def _used(scene: Scene, count: list[int], pixels: int, check: OffsetCheck) -> dict[str, Any]:
+    valid, clear, used, dark, dim = count
+    off = check is OffsetCheck.OFF
+    finding = "unknown" if off else offset_finding(clear, dark, dim)
+    return {
+        "id": scene.id,
+        "datetime": scene.datetime.isoformat(),
+        "platform": scene.platform,
+        "baseline": scene.baseline,
+        "created": scene.created,
+        "updated": scene.updated,
+        "boa_offset_applied": scene.boa_offset_applied,
+        "offset": scene.offset,
+        "decision": scene.decision,
+        "finding": finding,
+        "contradiction": contradiction(scene, finding),
+        "valid_share": _share(valid, pixels),
+        "clear_share": _share(clear, pixels),
+        "used_share": _share(used, pixels),
+    }
+
+
+def _refused(refusal: Refusal) -> dict[str, Any]:
+    properties = refusal.item.properties if refusal.item is not None else {}
+    return {
+        "id": refusal.id,
+        "reason": refusal.reason,
+        "baseline": properties.get("s2:processing_baseline"),
+        "created": properties.get("created"),
+        "updated": properties.get("updated"),
+        "boa_offset_applied": properties.get("earthsearch:boa_offset_applied"),
+    }
+
+
+def _item(item: pystac.Item) -> dict[str, Any]:
+    return item.to_dict(include_self_link=False, transform_hrefs=False)
+
+
+def _share(count: int, pixels: int) -> float:
+    return round(count / pixels, 6) if pixels else 0.0

@@ -1,0 +1,239 @@
+"""HTTP for catalogs: pystac-client's requests with retries, time limits and honest paging."""
+
+import itertools
+import json
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+from pystac.link import HREF, Link
+from pystac_client.exceptions import APIError
+from pystac_client.stac_api_io import StacApiIO
+
+from hydro_pipeline.errors import CatalogAnswerError, CatalogUnavailableError
+from hydro_pipeline.scenes.item import strict_json
+
+RETRY_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long to try. All in seconds but `attempts` and `pages`."""
+
+    connect: float = 10
+    read: float = 30
+    """Longest silence within an answer."""
+    attempts: int = 7
+    """Tries of one request."""
+    first_delay: float = 0.5
+    """Wait before the second try; doubles each time, times a random 0.5 to 1.5."""
+    longest_delay: float = 20
+    request: float = 120
+    """One request with all its tries."""
+    search: float = 900
+    """One search with all its pages."""
+    pages: int = 2000
+
+
+class _TryAgainError(Exception):
+    """A failure that may pass; `after` is what the server asked to wait, seconds."""
+
+    def __init__(self, reason: str, after: float | None = None) -> None:
+        super().__init__(reason)
+        self.after = after
+
+
+@dataclass
+class Tally:
+    """What a search was told and what it got, to notice an answer that was cut short."""
+
+    matched: list[int] = field(default_factory=list)
+    """What each page said of the number of all items."""
+    ids: set[str] = field(default_factory=set)
+
+
+class CatalogIO(StacApiIO):
+    """A `StacApiIO` that never sends credentials and never waits without end.
+
+    Raises `CatalogUnavailableError` when the service stays down or answers only in part, and
+    `CatalogAnswerError` when it answers with something else than STAC.
+    """
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        super().__init__(max_retries=None)
+        self.limits = limits or Limits()
+        self.requests_made = 0
+        self.session.auth = _no_auth
+        self._deadline = float("inf")
+
+    def read_json(self, source: HREF, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """The JSON object at `source`, tried again while failures look passing."""
+        url = source.get_href() if isinstance(source, Link) else str(source)
+        self._deadline = time.monotonic() + self.limits.request
+        for attempt in itertools.count(1):
+            try:
+                return self._parsed(super().read_text(source, *args, **kwargs), str(url))
+            except _TryAgainError as error:
+                wait = self._wait(attempt, error.after)
+                if attempt >= self.limits.attempts or time.monotonic() + wait > self._deadline:
+                    raise CatalogUnavailableError(
+                        f"catalog {url}: no usable answer after {attempt} tries ({error}); "
+                        "try again later"
+                    ) from None
+                time.sleep(wait)
+        raise AssertionError("unreachable")
+
+    def request(
+        self,
+        href: str,
+        method: str | None = None,
+        headers: dict[str, str] | None = None,
+        parameters: dict[str, Any] | None = None,
+    ) -> str:
+        """One try of one request; the body as text."""
+        method = (method or "GET").upper()
+        body = {"json": parameters} if method == "POST" else {"params": parameters}
+        self.requests_made += 1
+        try:
+            with self.session.request(
+                method, href, headers=headers, stream=True,
+                timeout=(self.limits.connect, self.limits.read), **body,  # type: ignore[arg-type]
+            ) as response:  # fmt: skip
+                data = self._read(response)
+        except (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema) as error:
+            raise CatalogAnswerError(f"catalog {href}: not a usable address: {error}") from None
+        except requests.RequestException as error:
+            raise _TryAgainError(f"{type(error).__name__}: {str(error)[:200]}") from None
+        text = data.decode("utf-8", errors="replace")
+        if response.status_code in RETRY_STATUS:
+            raise _TryAgainError(f"HTTP {response.status_code}", _retry_after(response))
+        if not response.ok:
+            refused = APIError(f"HTTP {response.status_code}: {_gist(text)}")
+            refused.status_code = response.status_code
+            raise refused
+        return text
+
+    def get_pages(
+        self, url: str, method: str | None = None, parameters: dict[str, Any] | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """All pages of a search. Ends with an error, not early, if items are missing."""
+        end = time.monotonic() + self.limits.search
+        tally = Tally()
+        seen = {_key(url, method, parameters)}
+        page = self.read_json(url, method=method, parameters=parameters)
+        for number in itertools.count(1):
+            features = page.get("features")
+            if not isinstance(features, list):
+                raise CatalogAnswerError(
+                    f"catalog {url}: page {number} of the search is no FeatureCollection: "
+                    f"{_gist(json.dumps(page))}"
+                )
+            new = _ids(features) - tally.ids
+            tally.ids |= new
+            tally.matched += _matched(page)
+            link = _next_link(page)
+            if features:
+                yield page
+            if link is None or not features:
+                break
+            extra = link.extra_fields
+            key = _key(link.get_href() or "", extra.get("method"), extra.get("body"))
+            if key in seen or not new or number >= self.limits.pages:
+                raise CatalogAnswerError(
+                    f"catalog {url}: paging does not end: page {number + 1} is one that was there"
+                )
+            if time.monotonic() > end:
+                raise CatalogUnavailableError(
+                    f"catalog {url}: the search took more than {self.limits.search:g} s and "
+                    f"{number} pages; run a shorter range of days"
+                )
+            seen.add(key)
+            page = self.read_json(link, parameters=parameters)
+        _check_complete(url, tally)
+
+    def _read(self, response: requests.Response) -> bytes:
+        parts = []
+        for part in response.iter_content(1 << 16):
+            parts.append(part)
+            if time.monotonic() > self._deadline:
+                raise requests.Timeout(f"answer still incomplete after {self.limits.request:g} s")
+        return b"".join(parts)
+
+    def _parsed(self, text: str, url: str) -> dict[str, Any]:
+        try:
+            document = strict_json(text)
+        except ValueError:
+            if text.lstrip().startswith("{") or not text.strip():
+                raise _TryAgainError("the answer was cut short") from None
+            raise CatalogAnswerError(
+                f"catalog {url}: answered with something else than JSON: {_gist(text)}; "
+                "check HYDRO_CATALOG"
+            ) from None
+        if not isinstance(document, dict):
+            raise CatalogAnswerError(
+                f"catalog {url}: answered with JSON that is no object: {_gist(text)}"
+            )
+        return document
+
+    def _wait(self, attempt: int, asked: float | None) -> float:
+        delay: float = min(self.limits.first_delay * 2 ** (attempt - 1), self.limits.longest_delay)
+        return max(delay * random.uniform(0.5, 1.5), asked or 0.0)
+
+
+def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """In place of what `requests` would take from ~/.netrc."""
+    request.headers.pop("Authorization", None)
+    return request
+
+
+def _retry_after(response: requests.Response) -> float | None:
+    value = response.headers.get("Retry-After", "")
+    return float(value) if value.isdigit() else None
+
+
+def _gist(text: str) -> str:
+    return repr(" ".join(text.split())[:100])
+
+
+def _key(url: str, method: Any, body: Any) -> str:
+    return json.dumps([url, method, body], sort_keys=True, default=str)
+
+
+def _ids(features: list[Any]) -> set[str]:
+    return {f"{f.get('collection')}/{f.get('id')}" for f in features if isinstance(f, dict)}
+
+
+def _matched(page: dict[str, Any]) -> list[int]:
+    context = page.get("context")
+    value = page.get("numberMatched", context.get("matched") if isinstance(context, dict) else None)
+    return [value] if isinstance(value, int) else []
+
+
+def _next_link(page: dict[str, Any]) -> Link | None:
+    links = page.get("links")
+    for link in links if isinstance(links, list) else ():
+        if (
+            isinstance(link, dict)
+            and link.get("rel") == "next"
+            and isinstance(link.get("href"), str)
+        ):
+            return Link.from_dict(link)
+    return None
+
+
+COUNT_CAP = 10_000
+"""Search engines stop counting here: a larger number of matches is reported as this one."""
+
+
+def _check_complete(url: str, tally: Tally) -> None:
+    if not tally.matched:
+        return
+    low, high, got = min(tally.matched), max(tally.matched), len(tally.ids)
+    if got < low or (got > high and high < COUNT_CAP):
+        raise CatalogUnavailableError(
+            f"catalog {url}: the answer was cut short or is inconsistent: {high} items match "
+            f"but {got} different ones were received; try again later"
+        )

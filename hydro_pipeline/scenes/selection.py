@@ -1,0 +1,221 @@
+"""Which scenes of a day are used, in which order, and what is added to each one's reflectance.
+
+Earth Search repeats a scene when it is processed again, and cuts one in two when it was downlinked
+in two parts: the first must be dropped, the second kept. Pure: no network, no clock.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import pystac
+from shapely import get_parts, make_valid, union_all
+from shapely.errors import ShapelyError
+from shapely.geometry import box, shape
+from shapely.geometry.base import BaseGeometry
+
+from hydro_pipeline.scenes.sentinel2 import (
+    UnusableError,
+    baseline_number,
+    decide_offset,
+    read_baseline,
+    text_of,
+)
+
+BAND_ASSETS = ("red", "nir", "scl")
+ONE_PASS = dt.timedelta(minutes=10)
+"""A satellite sees a tile again one orbit (100 minutes) later at the earliest."""
+SAME_FOOTPRINT = 0.9
+"""Share of a footprint that another must cover to be the same but for edges drawn anew."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A STAC item that is used, with the decisions taken on it."""
+
+    id: str
+    datetime: dt.datetime
+    platform: str
+    baseline: str | None
+    """Processing baseline, for example `05.09`."""
+    created: str | None
+    updated: str | None
+    boa_offset_applied: bool | None
+    """Earth Search's flag; None if the item has none."""
+    offset: float
+    """Reflectance added to DN / 10000: 0.0 or -0.1."""
+    decision: str
+    """Why `offset` is what it is."""
+    red: str
+    nir: str
+    scl: str
+    """Absolute hrefs."""
+    item: pystac.Item
+
+    @property
+    def hrefs(self) -> tuple[str, str, str]:
+        """Of the files that are read."""
+        return self.red, self.nir, self.scl
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An item that is not used."""
+
+    id: str
+    reason: str
+    item: pystac.Item | None = None
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What became of the items of one day."""
+
+    scenes: tuple[Scene, ...]
+    """In order of priority: by (datetime, id)."""
+    refused: tuple[Refusal, ...]
+    """By id."""
+
+
+def select(items: Iterable[pystac.Item]) -> Selection:
+    """Decide on all items of one solar day.
+
+    Of scenes processed more than once the newest baseline stays, then the latest update; parts of
+    one pass with other footprints all stay. An item that lacks what is needed is refused with the
+    reason; nothing is left out in silence.
+    """
+    scenes: list[Scene] = []
+    refused: list[Refusal] = []
+    for item in items:
+        try:
+            scenes.append(_scene(item))
+        except UnusableError as error:
+            refused.append(Refusal(item.id, str(error), item))
+    kept: list[Scene] = []
+    for scene in sorted(scenes, key=_newness, reverse=True):
+        reason = _replaced(scene, kept)
+        if reason is None:
+            kept.append(scene)
+        else:
+            refused.append(Refusal(scene.id, reason, scene.item))
+    return Selection(
+        tuple(sorted(kept, key=lambda s: (s.datetime, s.id))),
+        tuple(sorted(refused, key=lambda r: (r.id, r.reason))),
+    )
+
+
+def contradiction(scene: Scene, finding: str) -> str | None:
+    """A sentence if the pixels contradict the scene's offset, else None."""
+    if finding in ("unknown", "uncorrected" if scene.offset else "corrected"):
+        return None
+    pixels = (
+        "has many red pixels below 1000 DN" if finding == "corrected"
+        else "has many red pixels just above 1000 DN and none below"
+    )  # fmt: skip
+    return (
+        f"scene {scene.id} {pixels}, so its DN look {finding}, but the offset is "
+        f"{scene.offset:g} ({scene.decision})"
+    )
+
+
+def _scene(item: pystac.Item) -> Scene:
+    properties = item.properties
+    if item.datetime is None:
+        raise UnusableError("it has no datetime")
+    hrefs = {name: _href(item, name) for name in BAND_ASSETS}
+    flag = properties.get("earthsearch:boa_offset_applied")
+    if flag is not None and not isinstance(flag, bool):
+        raise UnusableError(f"earthsearch:boa_offset_applied is {flag!r}, not true or false")
+    baseline = read_baseline(item)
+    offset, decision = decide_offset(item, baseline, flag)
+    return Scene(
+        id=item.id,
+        datetime=item.datetime,
+        platform=text_of(properties.get("platform")) or f"sentinel-{item.id[1:3].lower()}",
+        baseline=baseline,
+        created=text_of(properties.get("created")),
+        updated=text_of(properties.get("updated")),
+        boa_offset_applied=flag,
+        offset=offset,
+        decision=decision,
+        item=item,
+        **hrefs,
+    )
+
+
+def _href(item: pystac.Item, name: str) -> str:
+    asset = item.assets.get(name)
+    if asset is None:
+        have = ", ".join(sorted(item.assets)) or "none"
+        raise UnusableError(f"it has no asset {name!r}; its assets: {have[:200]}")
+    return asset.href
+
+
+def _newness(scene: Scene) -> tuple[Any, ...]:
+    sequence = text_of(scene.item.properties.get("s2:sequence")) or ""
+    return (
+        baseline_number(scene.baseline),
+        scene.updated or scene.created or "",
+        int(sequence) if sequence.isdecimal() else -1,
+        scene.id,
+    )
+
+
+def _replaced(scene: Scene, newer: list[Scene]) -> str | None:
+    """Why the scene is not needed beside the newer ones of the same pass, or None."""
+    same_pass = [other for other in newer if _same_pass(scene, other)]
+    mine = _footprint(scene.item)
+    if mine is None:
+        return None
+    for other in same_pass:
+        theirs = _footprint(other.item)
+        if theirs is None or other.baseline != scene.baseline:
+            continue
+        if mine.intersection(theirs).area >= SAME_FOOTPRINT * mine.union(theirs).area:
+            return f"the same scene was updated later as {other.id}"
+    later = [other for other in same_pass if other.baseline != scene.baseline]
+    covers = [f for f in map(_footprint, (other.item for other in later)) if f is not None]
+    if mine.intersection(union_all(covers)).area >= SAME_FOOTPRINT * mine.area:
+        names = " and ".join(f"{o.id} (baseline {o.baseline})" for o in later)
+        return f"baseline {scene.baseline} was processed again as {names}"
+    return None
+
+
+class _Pass(NamedTuple):
+    tile: str | None
+    datatake: str | None
+
+
+def _pass(item: pystac.Item) -> _Pass:
+    properties = item.properties
+    grid = text_of(properties.get("grid:code"))
+    found = re.search(r"_T?(\d{1,2}[A-Z]{3})_", item.id)
+    tile = (
+        grid.removeprefix("MGRS-").lstrip("0") if grid else found[1].lstrip("0") if found else None
+    )
+    datatake = text_of(properties.get("s2:datatake_id"))
+    return _Pass(tile, re.sub(r"_N\d\d\.\d\d$", "", datatake) if datatake else None)
+
+
+def _same_pass(a: Scene, b: Scene) -> bool:
+    """Whether two scenes show the same tile in the same datatake, whatever their baselines."""
+    one, other = _pass(a.item), _pass(b.item)
+    if a.platform != b.platform or one.tile is None or one.tile != other.tile:
+        return False
+    if one.datatake is not None and other.datatake is not None:
+        return one.datatake == other.datatake
+    return abs(a.datetime - b.datetime) < ONE_PASS
+
+
+def _footprint(item: pystac.Item) -> BaseGeometry | None:
+    """Where the item has data, in degrees, or None if it does not say. For ratios of areas only."""
+    try:
+        drawn = shape(item.geometry) if item.geometry else box(*item.bbox or ())
+        if not (max(map(abs, drawn.bounds), default=0) <= 360):
+            return None
+        outline = union_all([part for part in get_parts([make_valid(drawn)]) if part.area > 0])
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError, ShapelyError):
+        return None
+    return None if outline.is_empty else outline

@@ -1,0 +1,1 @@
+"""A season whose truth is known, and a stand-in for the catalog."""

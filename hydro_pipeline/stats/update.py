@@ -1,0 +1,138 @@
+"""Bring a range of days' statistics up to date: compute the stale rows, drop the unwanted."""
+
+import datetime as dt
+import itertools
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from hydro_pipeline.cube.read import Cube, day_number
+from hydro_pipeline.stats.kernel import Summary
+from hydro_pipeline.stats.sample import AlikeDays, Amount, Samplers
+from hydro_pipeline.stats.table import StalePairs, Wanted, read_day, stale_pairs, to_rows, write_day
+from hydro_pipeline.stats.weights import FieldWeights
+from hydro_pipeline.storage.store import Store
+
+THREADS = 8
+"""Runs of days with the same pixels that are worked on at once."""
+SAMPLES_BYTES = 8 << 20
+"""Memory for the pixels of such runs; the pixels of one run may take more."""
+ROWS = 16_384
+"""Rows of one such run that are held in memory at once: files of that many wanted rows."""
+REQUESTS = 16
+"""Files that are read or written at once."""
+CHUNKS = 6
+"""Chunks of the cube that are read at once: each is held as it was stored and as pixels."""
+
+
+@dataclass(frozen=True)
+class StatsReport:
+    """What was done for one day."""
+
+    area: str
+    day: dt.date
+    computed: tuple[str, ...]
+    """field_ids of the rows computed."""
+    dropped: int
+    """Rows taken out."""
+    fields: int
+    """Fields planted by that day."""
+    chunks_read: int
+    """Chunks of the cube that were read."""
+    bytes_read: int
+    """Size of these chunks in memory, bytes."""
+    seconds: float
+
+
+@dataclass(frozen=True)
+class StatsUpdate:
+    """One update of one area's statistics from one state of its cube."""
+
+    store: Store
+    cube: Cube
+    wanted: Wanted
+    weights: FieldWeights
+    """Of the wanted fields, in the same order."""
+    now: dt.datetime
+    """Goes into `computed_at`."""
+
+    def run(self, days: Sequence[dt.date]) -> Iterator[StatsReport]:
+        """Update the days, several at a time; reports come in order. Memory does not grow with
+        the number of days. Raises `MissingDayError` before any work if a day is not in the cube.
+        """
+        alike = self.cube.alike(days)
+        samplers = Samplers(self.cube, self.weights.of, SAMPLES_BYTES)
+        with (
+            ThreadPoolExecutor(REQUESTS) as requests,
+            ThreadPoolExecutor(CHUNKS) as chunks,
+            ThreadPoolExecutor(THREADS) as pool,
+        ):
+            requests.map(self.cube.expect, days[:1])
+
+            def updates(days: Sequence[dt.date]) -> list[StatsReport]:
+                return self._updates(days, AlikeDays(samplers, chunks.map), requests)
+
+            for reports in pool.map(updates, alike):
+                yield from reports
+
+    def _updates(
+        self, days: Sequence[dt.date], pixels: AlikeDays, requests: ThreadPoolExecutor
+    ) -> list[StatsReport]:
+        """Days with the same pixels, which are read once as long as the same fields need them."""
+        area = self.cube.area_name
+        held = max(1, ROWS // max(1, len(self.wanted.planted)))
+        reports: list[StatsReport] = []
+        for some in itertools.batched(days, held):
+            started = time.perf_counter()
+            writing = []
+            files = requests.map(lambda day: read_day(self.store, area, day), some)
+            for day, file in zip(some, files, strict=True):
+                stale = stale_pairs(self.wanted, day, self.cube.revisions[day], file.rows)
+                before = pixels.read
+                if stale:
+                    rows = self._rows(day, stale.compute, pixels.under(day, stale.compute))
+                    writing.append(
+                        requests.submit(write_day, self.store, area, day, file, rows, stale.drop)
+                    )
+                reports.append(self._report(day, stale, pixels.read - before, started))
+                started = time.perf_counter()
+            for written in writing:
+                written.result()
+        return reports
+
+    def _report(self, day: dt.date, stale: StalePairs, read: Amount, started: float) -> StatsReport:
+        return StatsReport(
+            self.cube.area_name,
+            day,
+            tuple(self.wanted.field_ids.take(pa.array(stale.compute)).to_pylist()),
+            len(stale.drop),
+            int(self.wanted.on(day).sum()),
+            read.chunks,
+            read.bytes,
+            time.perf_counter() - started,
+        )
+
+    def _rows(self, day: dt.date, index: NDArray[np.int64], summary: Summary) -> pa.Table:
+        columns = summary.on(day_number(day))
+        planted = self.wanted.planted[index]
+        last = columns["last_observed"]
+        count = len(index)
+        return to_rows(
+            {
+                **columns,
+                "field_id": self.wanted.field_ids.take(pa.array(index)),
+                "field_hash": self.wanted.hashes.take(pa.array(index)),
+                "planting_date": pa.array(planted.astype(np.int32)).cast(pa.date32()),
+                "days_after_planting": day_number(day) - planted,
+                "last_observed": pa.array(
+                    last.astype(np.int32), mask=last == np.iinfo(np.int32).min
+                ).cast(pa.date32()),
+                "cube_revision": np.full(count, self.cube.revisions[day], np.int32),
+                "computed_at": pa.array([self.now] * count, pa.timestamp("us", tz="UTC")),
+            }
+        )

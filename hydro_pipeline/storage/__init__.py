@@ -1,0 +1,1 @@
+"""Objects under the root: a directory, or a bucket."""

@@ -1,0 +1,104 @@
+"""Is what is stored what it should be? Each function returns sentences on what is wrong."""
+
+import datetime as dt
+from collections.abc import Sequence
+
+import numpy as np
+
+from hydro_pipeline.composite.kernel import NEVER, NODATA, Int16, carry_block
+from hydro_pipeline.cube.part import nothing
+from hydro_pipeline.cube.read import Cube, Window, day_number, windows
+from hydro_pipeline.scenes.day_record import from_bytes, scenes_key
+from hydro_pipeline.stats.table import Wanted, read_summary
+from hydro_pipeline.storage.store import Store
+
+SAMPLE_PX = 64
+"""Side of the window that is looked at; it lies within one chunk."""
+SAMPLE_DAYS = 8
+SUDDEN_LOSS = 0.1
+"""A valid share that falls by more than this from one day to the next is suspicious."""
+
+NDVI_MAX = 10_000
+
+
+def sample_days(days: Sequence[dt.date]) -> list[dt.date]:
+    """At most `SAMPLE_DAYS` of `days`, evenly spread, with the first and the last."""
+    count = min(len(days), SAMPLE_DAYS)
+    return [days[i] for i in np.linspace(0, len(days) - 1, count).round().astype(int)]
+
+
+def sample_window(cube: Cube, day: dt.date) -> Window:
+    """A window of the grid inside one chunk; another one each day, the same for the same day."""
+    chosen = np.random.default_rng(day_number(day))
+    rows, cols = chosen.choice(np.array(windows(cube.shape, cube.chunk), object))
+    return (
+        slice(rows.start, min(rows.stop, rows.start + SAMPLE_PX)),
+        slice(cols.start, min(cols.stop, cols.start + SAMPLE_PX)),
+    )
+
+
+def unlawful(cube: Cube, days: Sequence[dt.date]) -> list[str]:
+    """Days whose pixels are not observed on the day, carried from the day before, or empty."""
+    limit = cube.meaning.get("max_age_days")
+    wrong = []
+    for day in sample_days(days):
+        window = sample_window(cube, day)
+        stored = cube.read(day, window)
+        before = _before(cube, day, window)
+        lawful = carry_block(*stored, *before, day_number(day), NEVER if limit is None else limit)
+        count = np.count_nonzero((stored[0] != lawful[0]) | (stored[1] != lawful[1]))
+        if count:
+            wrong.append(f"{day}: {count} of {stored[0].size} pixels break the carry-forward")
+    return wrong
+
+
+def out_of_range(cube: Cube, days: Sequence[dt.date]) -> list[str]:
+    """Days with an NDVI outside [-1, 1], or an NDVI without its day of observation."""
+    wrong = []
+    for day in sample_days(days):
+        ndvi, observed_on = cube.read(day, sample_window(cube, day))
+        has_value = ndvi != NODATA
+        if (np.abs(ndvi[has_value].astype(np.int32)) > NDVI_MAX).any():
+            wrong.append(f"{day}: NDVI from {ndvi[has_value].min()} to {ndvi[has_value].max()} e-4")
+        if (has_value != (observed_on != NODATA)).any() or observed_on.max() > day_number(day):
+            wrong.append(f"{day}: observed_on does not fit the NDVI")
+    return wrong
+
+
+def sudden_losses(cube: Cube, days: Sequence[dt.date]) -> list[str]:
+    """Days whose valid share fell by more than `SUDDEN_LOSS` since the day before."""
+    valid = cube.daily("valid_fraction")
+    return [
+        f"{day}: valid share fell from {valid[i - 1]:.0%} to {valid[i]:.0%}"
+        for day in days
+        if (i := cube.index(day)) and valid[i] < valid[i - 1] - SUDDEN_LOSS
+    ]
+
+
+def unrecorded(store: Store, cube: Cube, days: Sequence[dt.date]) -> list[str]:
+    """Days whose record of scenes is missing, or names another number than the cube."""
+    counts = cube.daily("scene_count")
+    wrong = []
+    for day in days:
+        data = store.get(scenes_key(cube.area_name, day))
+        recorded = None if data is None else len(from_bytes(data)["hydro:used"])
+        made_from = int(counts[cube.index(day)])
+        if recorded != made_from:
+            there = "no record" if recorded is None else f"{recorded} scenes recorded"
+            wrong.append(f"{day}: made from {made_from} scenes, {there}")
+    return wrong
+
+
+def stale(store: Store, cube: Cube, wanted: Wanted, days: Sequence[dt.date]) -> list[str]:
+    """Days that still miss rows, or hold rows that are out of date."""
+    return [
+        f"{day}: some rows are missing or out of date"
+        for day in days
+        if not read_summary(store, cube.area_name, day).is_fresh(wanted, day, cube.revisions[day])
+    ]
+
+
+def _before(cube: Cube, day: dt.date, window: Window) -> tuple[Int16, Int16]:
+    if day > cube.first_day:
+        return cube.read(day - dt.timedelta(days=1), window)
+    return nothing(window)

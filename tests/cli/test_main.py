@@ -1,0 +1,198 @@
+import csv
+import datetime as dt
+import subprocess
+import sys
+
+import pyarrow.parquet as pq
+import pytest
+
+from hydro_pipeline.cli import main as cli
+
+
+@pytest.fixture
+def hydro(tmp_path, season, monkeypatch, capfd):
+    """Runs `hydro ARGUMENTS` in this process; returns exit code, standard output and error."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / ".dagster"))
+    monkeypatch.setenv("HYDRO_CATALOG", str(season.directory / "items.json"))
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["hydro", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        captured = capfd.readouterr()
+        return stop.value.code or 0, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def demo_area(hydro, season, tmp_path):
+    (tmp_path / "fields.geojson").write_bytes(season.fields_geojson)
+    (tmp_path / "late.geojson").write_bytes(season.late_fields_geojson)
+    bbox = ",".join(map(str, season.bbox))
+    assert hydro("area", "set", "demo", f"--bbox={bbox}")[0] == 0
+    assert hydro("fields", "put", "demo", "fields.geojson")[0] == 0
+
+
+def test_from_nothing_to_statistics_of_a_late_field(hydro, demo_area, season, tmp_path):
+    code, out, err = hydro("run", "demo", "--from", "2024-04-01", "--to", "2024-04-10")
+    assert code == 0, err
+    assert "statistics: 50 rows computed" in out
+
+    code, out, _ = hydro("fields", "put", "demo", "late.geojson")
+    assert code == 0
+    assert "late.geojson: 1 fields" in out
+    assert "hydro catch-up demo" in out
+    assert "10 statistics on 10 days: hydro catch-up demo" in hydro("status", "demo")[1]
+
+    code, out, _ = hydro("catch-up", "demo")
+    assert (code, out) == (0, "statistics: 10 rows computed\n")
+    assert hydro("catch-up", "demo")[1] == "area demo: all statistics are up to date\n"
+
+    code, out, _ = hydro("status")
+    assert code == 0
+    assert "2024-04-01 to 2024-04-10, 10 days" in out
+    assert "fields  6" in out
+    assert "stale   none" in out
+
+    code, out, _ = hydro("stats", "demo", "--field", "L01")
+    assert code == 0
+    assert out.count(" L01 ") == 10
+    assert (tmp_path / ".dagster/dagster.yaml").exists()
+    assert "10 of 10 rows" in out
+
+
+def test_statistics_as_files(hydro, demo_area, season, tmp_path):
+    hydro("run", "demo", "--from", "2024-04-01", "--to", "2024-04-03")
+    assert hydro("stats", "demo", "--out", "all.parquet")[0] == 0
+    assert hydro("stats", "demo", "--from", "2024-04-02", "--to", "2024-04-02", "--out", "x/d.csv")
+    table = pq.read_table(tmp_path / "all.parquet")
+    assert table.num_rows == 15
+    assert table.column_names[:3] == ["field_id", "date", "planting_date"]
+    with (tmp_path / "x/d.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["field_id"] for row in rows] == ["F01", "F02", "F03", "F04", "F05"]
+    expected = table.filter(
+        [d == dt.date(2024, 4, 2) for d in table["date"].to_pylist()]
+    ).to_pylist()
+    assert [float(row["ndvi_mean"]) for row in rows] == [row["ndvi_mean"] for row in expected]
+
+
+def test_a_day_without_the_day_before_is_refused(hydro, demo_area):
+    assert hydro("run", "demo", "--from", "2024-04-01", "--to", "2024-04-02")[0] == 0
+    code, _, err = hydro("run", "demo", "--from", "2024-04-05", "--to", "2024-04-05")
+    assert code == 1
+    last = err.strip().splitlines()[-1]
+    assert last.startswith("error: ")
+    assert "hydro run demo --from 2024-04-03 --to 2024-04-0" in last
+
+
+def test_init_says_what_it_found(hydro, tmp_path):
+    code, out, _ = hydro("init")
+    assert code == 0
+    assert out.splitlines()[0] == "directory ./hydro-data: made"
+    assert (tmp_path / "hydro-data").is_dir()
+
+
+def test_fields_are_listed_with_their_problems(hydro, demo_area, tmp_path):
+    (tmp_path / "hydro-data/inputs/demo/fields/broken.geojson").write_text("{")
+    code, out, err = hydro("fields", "list", "demo")
+    assert code == 0
+    assert "F05" in out
+    assert "warning: broken.geojson" in err
+
+
+def test_preflight(hydro, monkeypatch):
+    code, out, _ = hydro("preflight")
+    assert code == 0
+    names = ("settings", "kernels", "store", "areas", "definitions")
+    assert [line.split()[:2] for line in out.splitlines()] == [[name, "ok"] for name in names]
+    monkeypatch.setenv("HYDRO_AREAS", "nowhere")
+    code, out, _ = hydro("preflight")
+    assert code == 1
+    assert "FAILED" in out
+    assert "hydro area set nowhere" in out
+    assert "definitions  -" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["run", "nowhere", "--from", "2024-04-01", "--to", "2024-04-02"],
+            "hydro area set nowhere",
+        ),
+        (["area", "set", "x", "--bbox=5.1,51.2,5.0,51.3"], "area x"),
+        (["area", "set", "x", "--bbox=5.0,51.2,5.1,51.3", "--crs", "EPSG:1"], "EPSG:1"),
+        (["fields", "list", "nowhere"], "hydro area set nowhere"),
+        (["stats", "nowhere"], "hydro area set nowhere"),
+    ],
+)
+def test_a_users_error_is_one_line_and_exit_code_1(hydro, arguments, message):
+    code, out, err = hydro(*arguments)
+    assert (code, out) == (1, "")
+    assert err.startswith("error: ")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_a_wrong_setting_is_named(hydro, monkeypatch):
+    monkeypatch.setenv("HYDRO_CLOUD_BUFFER_M", "-1")
+    code, _, err = hydro("status")
+    assert code == 1
+    assert "HYDRO_CLOUD_BUFFER_M" in err
+
+
+def test_debug_shows_the_traceback(hydro):
+    from hydro_pipeline.errors import AreaError
+
+    with pytest.raises(AreaError):
+        hydro("fields", "list", "nowhere", "--debug")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "x", "--from", "2024-02-30", "--to", "2024-04-02"], "2024-02-30"),
+        (["run", "x", "--from", "2024-04-02", "--to", "2024-04-01"], "before --from 2024-04-02"),
+        (["area", "set", "x"], "--bbox"),
+        (["area", "set", "x", "--bbox=1,2,3"], "west,south,east,north"),
+        (["stats", "x", "--out", "x.xlsx"], ".parquet"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2(hydro, arguments, message):
+    code, out, err = hydro(*arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+
+
+def test_every_command_has_help_with_an_example(hydro):
+    from typer.main import get_command
+
+    def leaves(command, path=()):
+        for name, child in getattr(command, "commands", {}).items():
+            yield from leaves(child, (*path, name))
+        if not hasattr(command, "commands"):
+            yield path
+
+    for path in leaves(get_command(cli.app)):
+        code, out, _ = hydro(*path, "--help")
+        assert code == 0
+        assert f"hydro {' '.join(path)}" in out.split("Examples:")[1]
+
+
+def test_help_waits_for_no_heavy_import():
+    heavy = {"dagster", "numpy", "pandas", "xarray", "pydantic", "boto3", "numba", "rasterio"}
+    code = f"import sys, hydro_pipeline.cli; print({heavy} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_secrets_are_not_shown(hydro, monkeypatch):
+    monkeypatch.setenv("HYDRO_S3_ACCESS_KEY_ID", "hush")
+    monkeypatch.setenv("HYDRO_S3_SECRET_ACCESS_KEY", "hush")
+    code, out, _ = hydro("settings")
+    assert code == 0
+    assert "HYDRO_S3_SECRET_ACCESS_KEY" in out
+    assert "hush" not in out

@@ -1,0 +1,80 @@
+"""Days made by the workers of a Dask cluster."""
+
+import pytest
+from distributed import LocalCluster
+
+from hydro_pipeline.errors import ClusterError, SceneReadError, SettingError
+from hydro_pipeline.imagery.reading import SceneReader
+from hydro_pipeline.settings import Settings
+from tests.usecases.test_pipeline import days_of, pixels, set_up
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+    ) as running:
+        yield running
+
+
+def on_s3(bucket):
+    settings = bucket.settings()
+    names = ("s3_endpoint_url", "s3_access_key_id", "s3_secret_access_key")
+    return settings.root, {name: getattr(settings, name) for name in names}
+
+
+def test_workers_make_the_cube_that_threads_make(season, cluster, tmp_path, s3, monkeypatch):
+    here = set_up(season, tmp_path / "threads")
+    days = days_of(season)
+    expected = list(here.ingest_days("farm", days, run_id="one"))
+    root, access = on_s3(s3)
+    there = set_up(season, root, dask_scheduler=cluster.scheduler_address, **access)
+
+    def unread(*_args, **_kwargs):
+        raise AssertionError("pixels were read by the run itself")
+
+    monkeypatch.setattr(SceneReader, "read", unread)
+    reports = list(there.ingest_days("farm", days, run_id="one"))
+    assert pixels(there) == pixels(here)
+    for mine, theirs in zip(reports, expected, strict=True):
+        for name in ("outcome", "scenes", "observed_fraction", "mean_ndvi", "mean_age_days"):
+            assert getattr(mine, name) == getattr(theirs, name)
+        assert (mine.preview == theirs.preview).all()
+    cubes = [pipeline.cube("farm") for pipeline in (here, there)]
+    for name in ("scene_count", "observed_fraction", "valid_fraction", "revision"):
+        one, other = (cube.daily(name).tolist() for cube in cubes)
+        assert one == other
+
+
+def test_an_unchanged_day_stays(season, cluster, tmp_path):
+    pipeline = set_up(season, tmp_path, dask_scheduler=cluster.scheduler_address)
+    days = days_of(season)[:3]
+    list(pipeline.ingest_days("farm", days))
+    again = list(pipeline.ingest_days("farm", days[:2]))
+    assert [(r.changed, r.bytes_written, r.revision) for r in again] == [(False, 0, 1)] * 2
+
+
+def test_an_unreadable_scene_is_named(season, cluster, tmp_path):
+    pipeline = set_up(season, tmp_path / "root", dask_scheduler=cluster.scheduler_address)
+    days = days_of(season)
+    items = pipeline.catalog.scenes(pipeline.area("farm"), days[0], days[-1])
+    day = next(d for d in days if items[d])
+    items[day][0].assets["red"].href = str(tmp_path / "gone.tif")
+    pipeline.catalog.scenes = lambda *_: items
+    with pytest.raises(SceneReadError, match=r"gone\.tif could not be read"):
+        list(pipeline.ingest_days("farm", days))
+    cube = pipeline.cube("farm")
+    assert cube is None or cube.last_day < day
+
+
+def test_no_scheduler_at_the_address(season, tmp_path, monkeypatch):
+    monkeypatch.setattr("hydro_pipeline.ingest.workers.CONNECT_S", 1)
+    pipeline = set_up(season, tmp_path, dask_scheduler="tcp://127.0.0.1:9")
+    with pytest.raises(ClusterError, match=r"HYDRO_DASK_SCHEDULER=tcp://127\.0\.0\.1:9"):
+        list(pipeline.ingest_days("farm", days_of(season)[:1]))
+    assert pipeline.cube("farm") is None
+
+
+def test_an_address_that_is_none_is_refused():
+    with pytest.raises(SettingError, match="tcp://host:8786"):
+        Settings.load(dask_scheduler="localhost")

@@ -1,0 +1,140 @@
+"""One contract for a directory and for S3, and every way in which a store can refuse."""
+
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+
+import pytest
+
+from hydro_pipeline.errors import ConflictError, StoreAccessError, StoreUnavailableError
+from hydro_pipeline.settings import Settings
+from hydro_pipeline.storage.store import Store
+
+
+@pytest.fixture(params=["directory", "s3"])
+def store(request, settings):
+    if request.param == "directory":
+        return Store(settings)
+    return Store(request.getfixturevalue("s3").settings())
+
+
+def test_what_is_put_is_there(store):
+    assert store.get("a/b") is None
+    assert store.etag("a/b") is None
+    store.put("a/b", b"one")
+    assert store.get("a/b") == b"one"
+    data, etag = store.get_versioned("a/b")
+    assert (data, etag) == (b"one", store.etag("a/b"))
+    store.put("a/b", b"two!")
+    assert store.etag("a/b") != etag
+    assert store.tail("a/b", 2) == b"o!"
+    assert store.tail("a/b", 99) == b"two!"
+    store.delete("a/b")
+    store.delete("a/b")
+    assert store.get("a/b") is None
+
+
+def test_listing_and_folders(store):
+    for key in ("x/1", "x/y/2", "xy/3"):
+        store.put(key, b"...")
+    assert [o.key for o in store.listing("x")] == ["x/1", "x/y/2"]
+    assert [o.size for o in store.listing("x")] == [3, 3]
+    assert store.folders("x") == ["y"]
+    assert store.listing("nothing") == []
+    assert store.folders("nothing") == []
+
+
+def test_a_conditional_write_sees_who_came_first(store):
+    store.put_if("k", b"1", None)
+    _, etag = store.get_versioned("k")
+    with pytest.raises(ConflictError, match="/k was changed"):
+        store.put_if("k", b"2", None)
+    store.put_if("k", b"2", etag)
+    with pytest.raises(ConflictError):
+        store.put_if("k", b"3", etag)
+    assert store.get("k") == b"2"
+
+
+def test_no_update_is_lost(store):
+    def add(_):
+        store.update("count", lambda data: str(int(data or b"0") + 1).encode())
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(add, range(40)))
+    assert store.get("count") == b"40"
+    assert store.update("count", lambda data: None) is False
+
+
+def test_where_things_are(s3):
+    store = Store(s3.settings(root="s3://bucket-name/some/prefix/"))
+    assert (store.bucket, store.prefix) == ("bucket-name", "some/prefix")
+    assert store.url("k") == "s3://bucket-name/some/prefix/k"
+
+
+def calls(store):
+    return [
+        lambda: store.get("k"),
+        lambda: store.put("k", b""),
+        lambda: store.put_if("k", b"", None),
+        lambda: store.listing("k"),
+        lambda: store.folders("k"),
+        lambda: store.tail("k", 5),
+    ]
+
+
+def test_a_missing_bucket_says_how_to_make_it(s3):
+    for call in calls(Store(s3.settings(root="s3://not-there"))):
+        with pytest.raises(StoreAccessError, match=r"'not-there' does not exist.*hydro init"):
+            call()
+
+
+def test_an_endpoint_that_is_down_is_named_within_seconds(s3):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    store = Store(s3.settings(s3_endpoint_url=url))
+    with pytest.raises(StoreUnavailableError, match=url) as caught:
+        store.get("k")
+    assert caught.value.retryable
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """Answers every request as S3 answers wrong keys."""
+
+    def _refuse(self) -> None:
+        body = b"<Error><Code>InvalidAccessKeyId</Code><Message>unknown key</Message></Error>"
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.send_response(403)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    do_GET = do_PUT = do_HEAD = do_DELETE = _refuse  # noqa: N815
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_wrong_keys_are_named(s3):
+    server = HTTPServer(("127.0.0.1", 0), Refusing)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        store = Store(s3.settings(s3_endpoint_url=f"http://127.0.0.1:{server.server_port}"))
+        for call in calls(store):
+            with pytest.raises(StoreAccessError, match="HYDRO_S3_ACCESS_KEY_ID") as caught:
+                call()
+            assert not caught.value.retryable
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_a_directory_that_cannot_be_used(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StoreAccessError, match="HYDRO_ROOT"):
+        Store(Settings.load(root=str(tmp_path / "file" / "below")))

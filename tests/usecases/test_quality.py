@@ -1,0 +1,131 @@
+"""The checks find what they are for."""
+
+import datetime as dt
+import json
+
+import dagster as dg
+import icechunk
+import numpy as np
+import pytest
+import zarr
+
+from hydro_pipeline.defs.build import build_defs
+from hydro_pipeline.defs.names import key, range_tags
+from hydro_pipeline.fields.fields import put_fields
+from hydro_pipeline.settings import Settings
+from hydro_pipeline.stats.table import Wanted
+from hydro_pipeline.usecases import quality
+from hydro_pipeline.usecases.pipeline import Pipeline
+
+DAYS = 5
+
+
+@pytest.fixture
+def pipeline(season, tmp_path):
+    pipeline = Pipeline(
+        Settings.load(root=str(tmp_path / "root"), catalog=str(season.directory / "items.json"))
+    )
+    pipeline.put_area(season.area("farm"))
+    put_fields(pipeline.store, season.area("farm"), "fields.geojson", season.fields_geojson)
+    days = [season.first_day + dt.timedelta(n) for n in range(DAYS)]
+    list(pipeline.ingest_days("farm", days))
+    list(pipeline.update_field_stats("farm", days))
+    return pipeline
+
+
+def tamper(pipeline, name, index, value):
+    """Write into the stored cube behind the pipeline's back."""
+    repository = icechunk.Repository.open(pipeline.store.icechunk_storage("cubes/farm"))
+    session = repository.writable_session("main")
+    zarr.open_group(session.store)[name][index] = value
+    session.commit("tampered")
+    return pipeline.cube("farm")
+
+
+def findings(pipeline, cube):
+    days = cube.days
+    wanted = Wanted.of(pipeline.fields("farm").fields, pipeline.settings.zonal_weights)
+    found = {
+        "unlawful": quality.unlawful(cube, days),
+        "out_of_range": quality.out_of_range(cube, days),
+        "sudden_losses": quality.sudden_losses(cube, days),
+        "unrecorded": quality.unrecorded(pipeline.store, cube, days),
+        "stale": quality.stale(pipeline.store, cube, wanted, days),
+    }
+    return {name: wrong for name, wrong in found.items() if wrong}
+
+
+def test_nothing_is_found_where_nothing_is_wrong(pipeline):
+    assert findings(pipeline, pipeline.cube("farm")) == {}
+
+
+def test_pixels_that_are_neither_observed_nor_carried_are_found(pipeline):
+    cube = pipeline.cube("farm")
+    carried = int(np.argmin(cube.daily("observed_fraction")[1:])) + 1
+    found = findings(pipeline, tamper(pipeline, "ndvi", carried, 1234))
+    assert found.keys() == {"unlawful"}
+    assert found["unlawful"][0].startswith(str(cube.days[carried]))
+
+
+def test_impossible_values_are_found(pipeline):
+    assert "out_of_range" in findings(pipeline, tamper(pipeline, "ndvi", DAYS - 1, 10_001))
+
+
+def test_observation_in_the_future_is_found(pipeline):
+    assert "out_of_range" in findings(pipeline, tamper(pipeline, "observed_on", 0, 32_000))
+
+
+def test_sudden_loss_of_valid_pixels_is_found(pipeline):
+    found = findings(pipeline, tamper(pipeline, "valid_fraction", 3, 0.2))
+    assert "to 20%" in found["sudden_losses"][0]
+
+
+def test_missing_and_other_records_of_scenes_are_found(pipeline):
+    cube = pipeline.cube("farm")
+    pipeline.store.delete(f"scenes/farm/{cube.days[1]}.json")
+    key_of_first = f"scenes/farm/{cube.days[0]}.json"
+    record = json.loads(pipeline.store.get(key_of_first))
+    record["hydro:used"].append({"id": "another"})
+    pipeline.store.put(key_of_first, json.dumps(record).encode())
+    found = findings(pipeline, cube)
+    assert [line[:10] for line in found["unrecorded"]] == [str(d) for d in cube.days[:2]]
+
+
+def test_days_with_stale_rows_are_found(season, pipeline):
+    put_fields(pipeline.store, season.area("farm"), "late.geojson", season.late_fields_geojson)
+    late = pipeline.fields("farm").fields
+    planted = max(f.planting_date for f in late)
+    cube = pipeline.cube("farm")
+    expected = [str(d) for d in cube.days if d >= planted]
+    assert [line[:10] for line in findings(pipeline, cube).get("stale", [])] == expected
+
+
+def test_sample_is_spread_over_the_days_and_over_the_grid(pipeline):
+    days = [dt.date(2024, 1, 1) + dt.timedelta(i) for i in range(365)]
+    sample = quality.sample_days(days)
+    assert (sample[0], sample[-1], len(sample)) == (days[0], days[-1], quality.SAMPLE_DAYS)
+    assert quality.sample_days(days[:3]) == days[:3]
+    cube = pipeline.cube("farm")
+    for day in days[:20]:
+        rows, cols = quality.sample_window(cube, day)
+        assert 0 < rows.stop - rows.start <= quality.SAMPLE_PX
+        assert rows.start // cube.chunk == (rows.stop - 1) // cube.chunk
+        assert cols.stop <= cube.shape[1]
+
+
+def test_wrong_composite_blocks_the_statistics_of_its_run(season, pipeline, monkeypatch):
+    monkeypatch.setattr(quality, "unlawful", lambda cube, days: [f"{days[0]}: wrong"])
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = (
+            build_defs(pipeline, ["farm"])
+            .resolve_implicit_global_asset_job_def()
+            .execute_in_process(
+                instance=instance,
+                asset_selection=[key("farm", "ndvi_composite"), key("farm", "field_stats")],
+                tags=range_tags(season.first_day, season.first_day),
+                raise_on_error=False,
+            )
+        )
+    assert not result.success
+    made = {e.asset_key for e in result.get_asset_materialization_events()}
+    assert made == {key("farm", "ndvi_composite")}
