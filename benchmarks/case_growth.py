@@ -21,8 +21,10 @@ from benchmarks.table import Row, costs
 from hydro_pipeline.area import Area
 from hydro_pipeline.cube.layout import DAILY
 from hydro_pipeline.cube.maintain import maintain
-from hydro_pipeline.cube.read import Cube, day_number, open_repository, windows
+from hydro_pipeline.cube.read import Cube, open_repository
 from hydro_pipeline.cube.writer import CubeWriter
+from hydro_pipeline.days import day_number
+from hydro_pipeline.grid import windows
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.storage.store import Store
 

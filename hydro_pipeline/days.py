@@ -1,6 +1,7 @@
 """Which days of an area should be run next. Pure."""
 
 import datetime as dt
+from collections.abc import Iterable
 
 from hydro_pipeline.area import Area
 
@@ -28,3 +29,27 @@ def due_days(
     if first is None or first > last_due:
         return None
     return first, min(first + dt.timedelta(days=MAX_DAYS - 1), last_due)
+
+
+EPOCH = dt.date(1970, 1, 1)
+
+
+def day_number(day: dt.date) -> int:
+    """Days since 1970-01-01."""
+    return (day - EPOCH).days
+
+
+def number_day(number: int) -> dt.date:
+    """The date that is `number` days after 1970-01-01."""
+    return EPOCH + dt.timedelta(int(number))
+
+
+def ranges(days: Iterable[dt.date]) -> list[tuple[dt.date, dt.date]]:
+    """Days as contiguous ranges (first, last), in order."""
+    found: list[tuple[dt.date, dt.date]] = []
+    for day in sorted(days):
+        if found and day - found[-1][1] == dt.timedelta(days=1):
+            found[-1] = found[-1][0], day
+        else:
+            found.append((day, day))
+    return found

@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.dates import ConciseDateFormatter
 
 from hydro_pipeline.cli.demo import AREA, DATA
-from hydro_pipeline.composite.kernel import NODATA, SCALE
-from hydro_pipeline.cube.read import day_number
+from hydro_pipeline.days import day_number
+from hydro_pipeline.product import NODATA, SCALE
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.usecases.pipeline import Pipeline
 

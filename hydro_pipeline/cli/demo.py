@@ -12,9 +12,10 @@ import numpy as np
 
 from hydro_pipeline.cli.progress import run_days
 from hydro_pipeline.cli.terminal import out, say, table
-from hydro_pipeline.composite.kernel import NODATA, SCALE
-from hydro_pipeline.cube.read import Cube, day_number
+from hydro_pipeline.cube.read import Cube
+from hydro_pipeline.days import day_number
 from hydro_pipeline.fields.fields import put_fields
+from hydro_pipeline.product import NODATA, SCALE
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.simulation.season import Season, simulate
 from hydro_pipeline.simulation.server import StandIn

@@ -6,10 +6,9 @@ from typing import Annotated
 
 import typer
 
-from hydro_pipeline.cli.export import export, report, stac
+from hydro_pipeline.cli.export import export, record, report, stac
 from hydro_pipeline.cli.inputs import area_app, fields_app
 from hydro_pipeline.cli.outputs import stats, status
-from hydro_pipeline.cli.record import record
 from hydro_pipeline.cli.terminal import (
     FROM,
     TO,
@@ -80,8 +79,8 @@ def hydro(
 @app.command(epilog=examples("hydro init", "HYDRO_ROOT=s3://my-bucket/ndvi hydro init"))
 def init() -> None:
     """Make the bucket or directory of HYDRO_ROOT, check it, and say what is there."""
-    from hydro_pipeline.cli.preflight import prepare_root
     from hydro_pipeline.settings import Settings
+    from hydro_pipeline.storage.bucket import prepare_root
 
     for line in prepare_root(Settings.load()):
         say(line)

@@ -11,7 +11,7 @@ from hydro_pipeline.cli.terminal import FROM, TO, Name, open_pipeline, out, say,
 if TYPE_CHECKING:
     import pyarrow
 
-    from hydro_pipeline.usecases.pipeline import AreaStatus
+    from hydro_pipeline.usecases.status import AreaStatus
 
 SHOWN_ROWS = 30
 SHOWN_COLUMNS = (

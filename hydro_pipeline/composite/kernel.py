@@ -11,8 +11,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-NODATA = -32768
-SCALE = 1e-4
+from hydro_pipeline.product import NODATA, Int16
+
 NEVER = 32767
 """Maximum age that never expires a value, days."""
 
@@ -23,7 +23,6 @@ DARK_DN = 1000
 DIM_DN = 1500
 """One from `DARK_DN` to below this is then as dark as vegetation, water and shadow are."""
 
-Int16 = NDArray[np.int16]
 type Scenes[T: np.generic] = Sequence[NDArray[T]] | NDArray[T]
 """One (y, x) array a scene."""
 

@@ -6,7 +6,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from hydro_pipeline.composite.kernel import NODATA, Block, Int16
+from hydro_pipeline.composite.kernel import Block
+from hydro_pipeline.product import NODATA, Int16
 
 PREVIEW_PX = 300
 

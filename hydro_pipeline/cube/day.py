@@ -12,7 +12,7 @@ import zarr
 from zarr.core.sync import sync
 from zarr.storage import StorePath
 
-from hydro_pipeline.composite.kernel import NODATA, carry_block
+from hydro_pipeline.composite.kernel import carry_block
 from hydro_pipeline.cube.layout import (
     ARRAYS,
     DAILY,
@@ -20,10 +20,14 @@ from hydro_pipeline.cube.layout import (
     check_meaning,
     create_arrays,
 )
-from hydro_pipeline.cube.part import DayPart, Written, in_threads
-from hydro_pipeline.cube.read import Window, day_number, number_day, translated
+from hydro_pipeline.cube.part import DayPart, Written
+from hydro_pipeline.cube.read import translated
 from hydro_pipeline.cube.repeat import repeat
 from hydro_pipeline.cube.target import Target
+from hydro_pipeline.days import day_number, number_day
+from hydro_pipeline.grid import Window
+from hydro_pipeline.parallel import in_threads
+from hydro_pipeline.product import NODATA
 
 _Chunk = tuple[str, int, Window]
 """Array, position on the time axis, window."""
@@ -79,7 +83,7 @@ class DayEdit:
         self.base = self.session.snapshot_id
         self._arrays: dict[str, Any]
         self._first: dt.date | None
-        self._visited = dict.fromkeys(ARRAYS, 0)  # See `cube_repeat.repeat`.
+        self._visited = dict.fromkeys(ARRAYS, 0)  # See `repeat.repeat`.
         if last and last.snapshot == self.base:
             self._arrays = {n: _bound(a, self.session) for n, a in last._arrays.items()}
             self._first = last._first

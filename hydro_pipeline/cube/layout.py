@@ -10,8 +10,8 @@ from odc.geo.xr import xr_coords
 from zarr.codecs import BloscCodec
 
 from hydro_pipeline.area import Area
-from hydro_pipeline.composite.kernel import NODATA, SCALE
 from hydro_pipeline.errors import CubeMeaningError
+from hydro_pipeline.product import NODATA, SCALE
 from hydro_pipeline.settings import Settings
 
 FORMAT = 1

@@ -3,7 +3,8 @@
 import datetime as dt
 from dataclasses import dataclass
 
-from hydro_pipeline.cube.read import cube_key, open_repository, translated
+from hydro_pipeline.cube.read import open_repository, translated
+from hydro_pipeline.storage.keys import cube_key
 from hydro_pipeline.storage.store import Store
 
 KEEP_DAYS = 90

@@ -1,8 +1,7 @@
 """Windows of one day of a cube, read and written: by threads, or by the workers of a cluster."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,18 +11,18 @@ import numpy as np
 import zarr
 from zarr.core.sync import sync
 
-from hydro_pipeline.composite.kernel import NODATA, Int16, count
+from hydro_pipeline.composite.kernel import count
 from hydro_pipeline.cube.layout import ARRAYS
-from hydro_pipeline.cube.read import Window, read_parts, shape_of, translated, windows
+from hydro_pipeline.cube.read import read_parts, translated
 from hydro_pipeline.cube.repeat import Position
+from hydro_pipeline.grid import Pixels, Window, nothing, shape_of, windows
+from hydro_pipeline.product import Int16
 
 THREADS = 8
 WRITES = 2
 """Windows that are written at once."""
 CHUNKS = 8
 """Chunks of a window that are written at once: each is held as pixels and as it is stored."""
-Pixels = tuple[Int16, Int16]
-"""NDVI and observed_on of a window, in the order of `ARRAYS`: (y, x) each, nodata -32768."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ class DayPart:
         """Put a window of the day's composite; `before` is the day before in it.
 
         Chunks that are already so are left alone. Those of a new day that are the day before's are
-        left for `cube_repeat.repeat`.
+        left for `repeat.repeat`.
         """
         there = before if self.is_new else self.read(self.index, window)
         same, changed = [], []
@@ -140,15 +139,3 @@ class DayPart:
             )
             for r, c in windows(shape_of(window), self.side)
         ]
-
-
-def nothing(window: Window) -> Pixels:
-    """Pixels of a window in which nothing was ever seen."""
-    shape = shape_of(window)
-    return np.full(shape, NODATA, np.int16), np.full(shape, NODATA, np.int16)
-
-
-def in_threads[T, R](work: Callable[[T], R], items: Sequence[T], threads: int = THREADS) -> list[R]:
-    """What `work` gives for each item, several at a time."""
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(work, items))

@@ -17,8 +17,8 @@ import zarr
 from numpy.typing import NDArray
 from zarr.core.sync import sync
 
-from hydro_pipeline.composite.kernel import Int16
 from hydro_pipeline.cube.layout import ARRAYS, DAILY, MEANING, repository_config
+from hydro_pipeline.days import number_day
 from hydro_pipeline.errors import (
     ConflictError,
     CubeMeaningError,
@@ -27,46 +27,14 @@ from hydro_pipeline.errors import (
     StoreAccessError,
     StoreUnavailableError,
 )
+from hydro_pipeline.grid import Window
+from hydro_pipeline.product import Int16
+from hydro_pipeline.storage.keys import cube_key
 from hydro_pipeline.storage.store import Store
 
-EPOCH = dt.date(1970, 1, 1)
 BRANCH = "main"
 
 icechunk.set_logs_filter("error")
-
-Window = tuple[slice, slice]
-"""Rows and columns of the grid."""
-
-
-def day_number(day: dt.date) -> int:
-    """Days since 1970-01-01."""
-    return (day - EPOCH).days
-
-
-def number_day(number: int) -> dt.date:
-    """The date that is `number` days after 1970-01-01."""
-    return EPOCH + dt.timedelta(int(number))
-
-
-def cube_key(area_name: str) -> str:
-    """Where an area's cube is, under the root."""
-    return f"cubes/{area_name}"
-
-
-def windows(shape: tuple[int, int], side: int) -> list[Window]:
-    """The grid cut into windows of at most `side` pixels on a side, row by row."""
-    height, width = shape
-    return [
-        (slice(y, min(y + side, height)), slice(x, min(x + side, width)))
-        for y in range(0, height, side)
-        for x in range(0, width, side)
-    ]
-
-
-def shape_of(window: Window) -> tuple[int, int]:
-    """Rows and columns in a window."""
-    rows, cols = window
-    return rows.stop - rows.start, cols.stop - cols.start
 
 
 class Cube:
@@ -101,7 +69,7 @@ class Cube:
 
     @cached_property
     def meaning(self) -> dict[str, Any]:
-        """What gives the pixels their meaning; see `cube_layout.meaning`."""
+        """What gives the pixels their meaning; see `layout.meaning`."""
         stored = self.group.attrs.get(MEANING)
         if not isinstance(stored, dict):
             raise CubeMeaningError(f"{self.url} is not a cube of hydro_pipeline")

@@ -6,7 +6,7 @@ from datetime import date
 import dagster as dg
 
 from hydro_pipeline.defs.names import days_of, key
-from hydro_pipeline.stats.table import Wanted
+from hydro_pipeline.stats.stale import Wanted
 from hydro_pipeline.usecases import quality
 from hydro_pipeline.usecases.pipeline import Pipeline
 

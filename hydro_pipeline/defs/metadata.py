@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 from hydro_pipeline.fields.fields import FieldsReading
 from hydro_pipeline.ingest.run import DayReport
 from hydro_pipeline.outputs.pictures import glance_webp, histograms_png, series_png, thumbnail_png
-from hydro_pipeline.scenes.day_record import scenes_key
-from hydro_pipeline.stats.table import read_day, stats_key
+from hydro_pipeline.stats.table import read_day
 from hydro_pipeline.stats.update import StatsReport
+from hydro_pipeline.storage.keys import scenes_key, stats_key
 from hydro_pipeline.storage.store import Store
 
 LISTED = 50

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from hydro_pipeline.days import ranges
 from hydro_pipeline.defs import metadata
 from hydro_pipeline.defs.names import (
     AREA_TAG,
@@ -15,7 +16,7 @@ from hydro_pipeline.defs.names import (
 )
 from hydro_pipeline.defs.runs import active_run, wait_until
 from hydro_pipeline.fields.fields import fields_etag
-from hydro_pipeline.usecases.late_scenes import changed_days, ranges
+from hydro_pipeline.usecases.late_scenes import changed_days
 from hydro_pipeline.usecases.pipeline import Pipeline
 
 MINUTE = 60

@@ -23,7 +23,7 @@ from hydro_pipeline.area import SNAP_M, Area, Bbox
 from hydro_pipeline.imagery.cloud_mask import clear_mask
 from hydro_pipeline.imagery.reading import Kept, SceneDriver, forget, paste
 from hydro_pipeline.scenes.item import bounds
-from hydro_pipeline.scenes.selection import Scene
+from hydro_pipeline.scenes.scene import Scene
 from hydro_pipeline.settings import Settings
 
 READ_PX = 1024

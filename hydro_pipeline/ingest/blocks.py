@@ -8,13 +8,13 @@ import dask
 import numpy as np
 from dask.delayed import delayed
 
-from hydro_pipeline.composite.kernel import NODATA, Seen, composite_block, count, observe_block
+from hydro_pipeline.composite.kernel import Seen, composite_block, count, observe_block
 from hydro_pipeline.composite.tally import Piece, Tally, piece_of
-from hydro_pipeline.cube.part import Pixels
-from hydro_pipeline.cube.read import Window, shape_of
+from hydro_pipeline.grid import Pixels, Window, shape_of
 from hydro_pipeline.imagery.cloud_mask import clear_mask
 from hydro_pipeline.imagery.load import Imagery
 from hydro_pipeline.ingest.workers import Get
+from hydro_pipeline.product import NODATA
 
 Previous = Callable[[Window], Pixels]
 """The day before in a window."""

@@ -12,12 +12,13 @@ import pystac
 
 from hydro_pipeline.area import Area
 from hydro_pipeline.composite.kernel import Seen
-from hydro_pipeline.cube.read import Window
+from hydro_pipeline.grid import Window
 from hydro_pipeline.imagery.load import Imagery, load
 from hydro_pipeline.imagery.reading import Kept, expect
 from hydro_pipeline.ingest.blocks import load_kernels, observed
 from hydro_pipeline.ingest.workers import threads
-from hydro_pipeline.scenes.selection import Selection, select
+from hydro_pipeline.scenes.scene import Selection
+from hydro_pipeline.scenes.selection import select
 from hydro_pipeline.settings import Settings
 
 DAYS = 1

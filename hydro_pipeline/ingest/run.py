@@ -15,21 +15,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydro_pipeline.area import Area
-from hydro_pipeline.composite.kernel import NEVER, SCALE, USED, VALID, Block, carry_onto, dated
+from hydro_pipeline.composite.kernel import NEVER, USED, VALID, Block, carry_onto, dated
 from hydro_pipeline.composite.tally import Piece, Tally, piece_of
 from hydro_pipeline.cube.day import DayEdit
-from hydro_pipeline.cube.part import WRITES, DayPart, Pixels, Written, in_threads, nothing
-from hydro_pipeline.cube.read import Window, day_number, windows
+from hydro_pipeline.cube.part import WRITES, DayPart, Written
 from hydro_pipeline.cube.writer import CubeWriter
+from hydro_pipeline.days import day_number
 from hydro_pipeline.errors import SceneError, SceneReadError
+from hydro_pipeline.grid import Pixels, Window, nothing, windows
 from hydro_pipeline.imagery.load import CHUNK_PX
 from hydro_pipeline.ingest.blocks import compose
 from hydro_pipeline.ingest.look_ahead import DayFound
 from hydro_pipeline.ingest.workers import Cluster, threads
-from hydro_pipeline.scenes.day_record import day_record, scenes_key, to_bytes, warnings_of
-from hydro_pipeline.scenes.failure_note import clear_failure, note_failure
-from hydro_pipeline.scenes.selection import Refusal
+from hydro_pipeline.parallel import in_threads
+from hydro_pipeline.product import SCALE
+from hydro_pipeline.scenes.day_record import (
+    clear_failure,
+    day_record,
+    note_failure,
+    to_bytes,
+    warnings_of,
+)
+from hydro_pipeline.scenes.scene import Refusal
 from hydro_pipeline.settings import OffsetCheck, Settings
+from hydro_pipeline.storage.keys import scenes_key
 from hydro_pipeline.storage.store import Store
 
 THREADS = 8

@@ -15,13 +15,14 @@ import pystac
 import rioxarray  # noqa: F401
 import xarray as xr
 
-from hydro_pipeline.composite.kernel import NODATA, SCALE
 from hydro_pipeline.cube.layout import MEANING
-from hydro_pipeline.cube.read import BRANCH, cube_key, open_repository, translated
+from hydro_pipeline.cube.read import BRANCH, open_repository, translated
 from hydro_pipeline.errors import MissingDayError
-from hydro_pipeline.scenes.day_record import from_bytes, scenes_key
+from hydro_pipeline.product import NODATA, SCALE
+from hydro_pipeline.scenes.day_record import from_bytes
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.stats.table import read_table, stored_days
+from hydro_pipeline.storage.keys import cube_key, scenes_key
 from hydro_pipeline.storage.store import Store
 
 PIXELS = ("ndvi", "observed_on")

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio.io import MemoryFile
 
-from hydro_pipeline.composite.kernel import NODATA, SCALE, Int16
 from hydro_pipeline.outputs.colours import NDVI, colours, ndvi_class
+from hydro_pipeline.product import NODATA, SCALE, Int16
 
 NO_AGE = -1
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from hydro_pipeline.composite.kernel import NODATA, SCALE
+from hydro_pipeline.product import NODATA, SCALE
 
 NDVI_RANGE = (-0.2, 1.0)
 """NDVI of the classes 1 and 255; what is beyond takes the nearest."""

@@ -15,14 +15,16 @@ from pyarrow.csv import write_csv
 from zarr.codecs import BloscCodec
 
 from hydro_pipeline.area import Area
-from hydro_pipeline.composite.kernel import NODATA
 from hydro_pipeline.cube.layout import MEANING
-from hydro_pipeline.cube.read import Cube, Window, day_number
+from hydro_pipeline.cube.read import Cube
+from hydro_pipeline.days import day_number
 from hydro_pipeline.errors import FieldsError, InputError
 from hydro_pipeline.fields.fields import Field
 from hydro_pipeline.fields.file import LONLAT, reprojected
+from hydro_pipeline.grid import Window
 from hydro_pipeline.outputs.access import PIXELS, packed
 from hydro_pipeline.outputs.cog import NO_AGE, age_cog, ndvi_cog, visual_cog
+from hydro_pipeline.product import NODATA
 from hydro_pipeline.usecases.pipeline import Pipeline
 
 CHUNKS: dict[Any, int] = {"time": 16, "y": 256, "x": 256}

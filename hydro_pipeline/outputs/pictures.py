@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from hydro_pipeline.composite.kernel import NODATA, SCALE
 from hydro_pipeline.outputs import colours as ramp
 from hydro_pipeline.outputs.colours import NDVI_RANGE, ndvi_class
+from hydro_pipeline.product import NODATA, SCALE
 
 MAX_BYTES = 44_000
 """Largest thumbnail: as a base64 data URI it stays below 60 KB."""

@@ -11,7 +11,8 @@ from shapely import Polygon, transform
 from shapely.geometry.polygon import orient
 
 from hydro_pipeline.area import Area
-from hydro_pipeline.cube.read import Cube, cube_key
+from hydro_pipeline.cube.read import Cube
+from hydro_pipeline.storage.keys import cube_key
 
 EXTENSIONS = [
     f"https://stac-extensions.github.io/{name}/schema.json"

@@ -13,11 +13,13 @@ import numpy as np
 import pystac
 from shapely.geometry import mapping
 
-from hydro_pipeline.composite.kernel import NODATA, SCALE
-from hydro_pipeline.cube.read import Cube, number_day
+from hydro_pipeline.cube.read import Cube
+from hydro_pipeline.days import number_day
 from hydro_pipeline.outputs.exports import day_cogs
 from hydro_pipeline.outputs.stac_collection import catalog, collection, footprint
-from hydro_pipeline.scenes.day_record import from_bytes, scenes_key
+from hydro_pipeline.product import NODATA, SCALE
+from hydro_pipeline.scenes.day_record import from_bytes
+from hydro_pipeline.storage.keys import scenes_key
 from hydro_pipeline.usecases.pipeline import Pipeline
 
 EXTENSIONS = [

@@ -5,9 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from hydro_pipeline.cube.read import Cube
-from hydro_pipeline.scenes.day_record import from_bytes, scenes_key, warnings_of
+from hydro_pipeline.scenes.day_record import from_bytes, warnings_of
+from hydro_pipeline.storage.keys import scenes_key
 from hydro_pipeline.storage.store import Store
-from hydro_pipeline.usecases.pipeline import AreaStatus
+from hydro_pipeline.usecases.status import AreaStatus
 
 THREADS = 16
 

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hydro_pipeline.cube.read import Cube, Window, day_number, windows
+from hydro_pipeline.cube.read import Cube
+from hydro_pipeline.days import day_number
+from hydro_pipeline.grid import Window, windows
 from hydro_pipeline.outputs.colours import ndvi_class
 from hydro_pipeline.report.blocks import pack
 from hydro_pipeline.storage.store import Store

@@ -7,7 +7,6 @@ in two parts: the first must be dropped, the second kept. Pure: no network, no c
 import datetime as dt
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import pystac
@@ -16,6 +15,7 @@ from shapely.errors import ShapelyError
 from shapely.geometry import box, shape
 from shapely.geometry.base import BaseGeometry
 
+from hydro_pipeline.scenes.scene import Refusal, Scene, Selection
 from hydro_pipeline.scenes.sentinel2 import (
     UnusableError,
     baseline_number,
@@ -29,54 +29,6 @@ ONE_PASS = dt.timedelta(minutes=10)
 """A satellite sees a tile again one orbit (100 minutes) later at the earliest."""
 SAME_FOOTPRINT = 0.9
 """Share of a footprint that another must cover to be the same but for edges drawn anew."""
-
-
-@dataclass(frozen=True)
-class Scene:
-    """A STAC item that is used, with the decisions taken on it."""
-
-    id: str
-    datetime: dt.datetime
-    platform: str
-    baseline: str | None
-    """Processing baseline, for example `05.09`."""
-    created: str | None
-    updated: str | None
-    boa_offset_applied: bool | None
-    """Earth Search's flag; None if the item has none."""
-    offset: float
-    """Reflectance added to DN / 10000: 0.0 or -0.1."""
-    decision: str
-    """Why `offset` is what it is."""
-    red: str
-    nir: str
-    scl: str
-    """Absolute hrefs."""
-    item: pystac.Item
-
-    @property
-    def hrefs(self) -> tuple[str, str, str]:
-        """Of the files that are read."""
-        return self.red, self.nir, self.scl
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """An item that is not used."""
-
-    id: str
-    reason: str
-    item: pystac.Item | None = None
-
-
-@dataclass(frozen=True)
-class Selection:
-    """What became of the items of one day."""
-
-    scenes: tuple[Scene, ...]
-    """In order of priority: by (datetime, id)."""
-    refused: tuple[Refusal, ...]
-    """By id."""
 
 
 def select(items: Iterable[pystac.Item]) -> Selection:

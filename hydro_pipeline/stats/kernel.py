@@ -7,7 +7,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from hydro_pipeline.composite.kernel import NODATA
+from hydro_pipeline.product import NODATA
 
 LASTING = (
     *("ndvi_mean", "ndvi_median", "ndvi_std", "ndvi_min", "ndvi_max", "ndvi_p10", "ndvi_p90"),

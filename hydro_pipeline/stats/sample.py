@@ -14,8 +14,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from hydro_pipeline.composite.kernel import NODATA, Int16
-from hydro_pipeline.cube.read import Cube, Window, shape_of
+from hydro_pipeline.cube.read import Cube
+from hydro_pipeline.grid import Window, shape_of
+from hydro_pipeline.product import NODATA, Int16
 from hydro_pipeline.stats.kernel import Summary, Weights, summarize
 
 Map = Callable[[Callable[["_Part"], None], Iterable["_Part"]], Iterable[None]]

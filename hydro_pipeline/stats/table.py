@@ -1,155 +1,25 @@
 """Statistics per field and day: one Parquet file a day, and which of its rows are stale."""
 
 import datetime as dt
-import hashlib
 import io
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from hydro_pipeline.errors import ConflictError, StoredObjectError
-from hydro_pipeline.fields.fields import Field
-from hydro_pipeline.settings import ZonalWeights
+from hydro_pipeline.stats.schema import SCHEMA
+from hydro_pipeline.stats.stale import NO_FILE, DaySummary, _digests
+from hydro_pipeline.storage.keys import stats_key
 from hydro_pipeline.storage.store import Store
-
-SCHEMA = pa.schema(
-    [
-        pa.field("field_id", pa.string(), nullable=False),
-        pa.field("planting_date", pa.date32(), nullable=False),
-        pa.field("days_after_planting", pa.int32(), nullable=False),
-        *(
-            pa.field(f"ndvi_{name}", pa.float64())
-            for name in ("mean", "median", "std", "min", "max", "p10", "p90")
-        ),
-        pa.field("pixel_count", pa.float64(), nullable=False),
-        pa.field("valid_fraction", pa.float64()),
-        pa.field("observed_fraction", pa.float64()),
-        pa.field("age_mean_days", pa.float64()),
-        pa.field("age_max_days", pa.int32()),
-        pa.field("last_observed", pa.date32()),
-        pa.field("field_hash", pa.string(), nullable=False),
-        pa.field("cube_revision", pa.int32(), nullable=False),
-        pa.field("computed_at", pa.timestamp("us", tz="UTC"), nullable=False),
-    ]
-)
-"""Columns of a day's file, sorted by field_id. Statistics of nothing are null."""
 
 FOOTER_BYTES = 8_192
 READ_THREADS = 16
 SUMMARY = b"hydro_pipeline"
-
-
-def stats_key(area_name: str, day: dt.date) -> str:
-    """Where a day's statistics are, under the root."""
-    return f"field_stats/area={area_name}/date={day}/part-0.parquet"
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """The rows that should exist: fields in order of field_id, with what makes a row fresh."""
-
-    field_ids: pa.Array
-    """Strings, sorted, unique."""
-    hashes: pa.Array
-    """`Field.hash` of each."""
-    planted: NDArray[np.int32]
-    """Planting date of each, days since 1970-01-01."""
-    complete: bool = True
-    """False if a fields file could not be read: rows of other fields may then be wanted too."""
-
-    @classmethod
-    def of(cls, fields: Sequence[Field], weights: ZonalWeights, complete: bool = True) -> "Wanted":
-        """What the fields want, under one way of weighting pixels."""
-        ordered = sorted(fields, key=lambda f: f.field_id)
-        epoch = dt.date(1970, 1, 1)
-        return cls(
-            pa.array([f.field_id for f in ordered], pa.string()),
-            pa.array([f.hash(weights) for f in ordered], pa.string()),
-            np.array([(f.planting_date - epoch).days for f in ordered], np.int32),
-            complete,
-        )
-
-    def on(self, day: dt.date) -> NDArray[np.bool_]:
-        """Which fields are planted on or before `day`."""
-        return self.planted <= (day - dt.date(1970, 1, 1)).days
-
-    def digest(self, day: dt.date) -> int:
-        """Digest of the rows that should exist on `day`; see `DaySummary.digest`."""
-        order, cumulative = self._cumulative
-        count = np.searchsorted(order, (day - dt.date(1970, 1, 1)).days, side="right")
-        return int(cumulative[count])
-
-    @cached_property
-    def _cumulative(self) -> tuple[NDArray[np.int32], NDArray[np.uint64]]:
-        by_planting = np.argsort(self.planted, kind="stable")
-        digests = _digests(self.field_ids, self.hashes)[by_planting]
-        sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(digests, dtype=np.uint64)])
-        return self.planted[by_planting], sums
-
-
-@dataclass(frozen=True)
-class DaySummary:
-    """What the footer of a day's file says of its rows, enough to tell whether any is stale."""
-
-    digest: int
-    """Sum modulo 2**64 of one hash for each row's (field_id, field_hash)."""
-    revision: int
-    """Lowest cube_revision of the rows; the highest int32 where there are none."""
-    rows: int
-    """Number of rows."""
-
-    def is_fresh(self, wanted: Wanted, day: dt.date, revision: int) -> bool:
-        """True if the file holds exactly the wanted rows of `day` at `revision` or newer."""
-        return self.digest == wanted.digest(day) and self.revision >= revision
-
-
-NO_FILE = DaySummary(0, np.iinfo(np.int32).max, 0)
-"""Summary of a day without a file: fresh exactly while no field is wanted."""
-
-
-@dataclass(frozen=True)
-class StalePairs:
-    """What one day's file needs."""
-
-    compute: NDArray[np.int64]
-    """Positions in `Wanted` of the fields whose row is missing or stale."""
-    drop: tuple[str, ...]
-    """field_ids of the rows that should not be there."""
-
-    def __bool__(self) -> bool:
-        return bool(len(self.compute) or self.drop)
-
-
-def stale_pairs(wanted: Wanted, day: dt.date, revision: int, rows: pa.Table | None) -> StalePairs:
-    """Which rows of one day are stale, and which should not be there.
-
-    A wanted row (planting_date <= day) is stale if it is missing, its field_hash is not the
-    field's, or its cube_revision is older than `revision`, the day's. A row should not be there if
-    its field is gone or not planted yet; while not all fields are known, none counts as gone. Pure.
-    """
-    planted = np.flatnonzero(wanted.on(day))
-    if rows is None or rows.num_rows == 0:
-        return StalePairs(planted, ())
-    stored_ids = rows["field_id"].combine_chunks()
-    wanted_ids = wanted.field_ids.take(pa.array(planted))
-    position = pc.index_in(wanted_ids, value_set=stored_ids)
-    same_hash = pc.equal(
-        rows["field_hash"].combine_chunks().take(position), wanted.hashes.take(pa.array(planted))
-    )
-    new_enough = pc.greater_equal(rows["cube_revision"].combine_chunks().take(position), revision)
-    fresh = pc.fill_null(pc.and_(same_hash, new_enough), False).to_numpy(zero_copy_only=False)
-    unwanted = pc.invert(pc.is_in(stored_ids, value_set=wanted_ids))
-    if not wanted.complete:
-        unwanted = pc.and_(unwanted, pc.is_in(stored_ids, value_set=wanted.field_ids))
-    return StalePairs(planted[~fresh], tuple(stored_ids.filter(unwanted).to_pylist()))
 
 
 @dataclass(frozen=True)
@@ -230,17 +100,6 @@ def read_table(
     return pa.concat_tables([empty, *tables])
 
 
-def to_rows(columns: dict[str, Any]) -> pa.Table:
-    """A table in `SCHEMA` from one array for each column; NaN becomes null."""
-    arrays = [
-        pa.array(columns[f.name], f.type, from_pandas=True)
-        if not isinstance(columns[f.name], pa.Array)
-        else columns[f.name]
-        for f in SCHEMA
-    ]
-    return pa.table(arrays, SCHEMA)
-
-
 def _merge(stored: pa.Table | None, rows: pa.Table, drop: Sequence[str]) -> pa.Table:
     if stored is None:
         return rows.sort_by("field_id")
@@ -280,13 +139,3 @@ def _summary(rows: pa.Table) -> DaySummary:
     digests = _digests(rows["field_id"].combine_chunks(), rows["field_hash"].combine_chunks())
     lowest = pc.min(rows["cube_revision"]).as_py()
     return DaySummary(int(np.sum(digests, dtype=np.uint64)), lowest, rows.num_rows)
-
-
-def _digests(field_ids: pa.Array, hashes: pa.Array) -> NDArray[np.uint64]:
-    joined = pc.binary_join_element_wise(field_ids, hashes, "\0").to_pylist()
-    return np.array([_digest(text) for text in joined], np.uint64)
-
-
-@lru_cache(65_536)  # The rows of a field are alike from day to day.
-def _digest(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")

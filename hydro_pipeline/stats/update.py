@@ -11,10 +11,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from hydro_pipeline.cube.read import Cube, day_number
+from hydro_pipeline.cube.read import Cube
+from hydro_pipeline.days import day_number
 from hydro_pipeline.stats.kernel import Summary
 from hydro_pipeline.stats.sample import AlikeDays, Amount, Samplers
-from hydro_pipeline.stats.table import StalePairs, Wanted, read_day, stale_pairs, to_rows, write_day
+from hydro_pipeline.stats.schema import to_rows
+from hydro_pipeline.stats.stale import StalePairs, Wanted, stale_pairs
+from hydro_pipeline.stats.table import read_day, write_day
 from hydro_pipeline.stats.weights import FieldWeights
 from hydro_pipeline.storage.store import Store
 

@@ -1,11 +1,12 @@
 """Which days were made from other scenes than the catalog offers for them now."""
 
 import datetime as dt
-from collections.abc import Iterable
 
 from hydro_pipeline.scenes.catalog import open_catalog
-from hydro_pipeline.scenes.day_record import from_bytes, scenes_key
-from hydro_pipeline.scenes.selection import Selection, select
+from hydro_pipeline.scenes.day_record import from_bytes
+from hydro_pipeline.scenes.scene import Selection
+from hydro_pipeline.scenes.selection import select
+from hydro_pipeline.storage.keys import scenes_key
 from hydro_pipeline.usecases.pipeline import Pipeline
 
 Version = tuple[str, str | None, str | None, float]
@@ -28,17 +29,6 @@ def changed_days(pipeline: Pipeline, name: str, now: dt.datetime) -> dict[dt.dat
     offered = open_catalog(pipeline.settings).scenes(area, first, cube.last_day)
     changes = {day: _change(pipeline, name, day, select(items)) for day, items in offered.items()}
     return {day: change for day, change in sorted(changes.items()) if change}
-
-
-def ranges(days: Iterable[dt.date]) -> list[tuple[dt.date, dt.date]]:
-    """Days as contiguous ranges (first, last), in order."""
-    found: list[tuple[dt.date, dt.date]] = []
-    for day in sorted(days):
-        if found and day - found[-1][1] == dt.timedelta(days=1):
-            found[-1] = found[-1][0], day
-        else:
-            found.append((day, day))
-    return found
 
 
 def _change(pipeline: Pipeline, name: str, day: dt.date, selection: Selection) -> str | None:

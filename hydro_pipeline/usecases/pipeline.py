@@ -4,10 +4,8 @@ import datetime as dt
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
 import pyarrow as pa
 import pystac
 
@@ -19,40 +17,21 @@ from hydro_pipeline.fields.fields import FieldsReading, read_fields
 from hydro_pipeline.ingest.look_ahead import read_ahead
 from hydro_pipeline.ingest.run import DayReport, Ingest
 from hydro_pipeline.scenes.catalog import Catalog, open_catalog
-from hydro_pipeline.scenes.day_record import scenes_key
-from hydro_pipeline.scenes.failure_note import failures
+from hydro_pipeline.scenes.day_record import failures
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.stats.kernel import load_kernel
-from hydro_pipeline.stats.table import read_day, read_summary, read_table, stale_pairs, stored_days
+from hydro_pipeline.stats.stale import stale_pairs
+from hydro_pipeline.stats.table import read_day, read_summary, read_table, stored_days
 from hydro_pipeline.stats.update import StatsReport, StatsUpdate
 from hydro_pipeline.stats.weights import FieldWeights
+from hydro_pipeline.storage.keys import area_key, scenes_key, settled_key
 from hydro_pipeline.storage.store import Store
 from hydro_pipeline.usecases.state import AreaState, open_state, stored_versions
+from hydro_pipeline.usecases.status import AreaStatus, _outcomes
 
 SEARCH_DAYS = 31
 """Days that one search asks for."""
 THREADS = 32
-
-
-@dataclass(frozen=True)
-class AreaStatus:
-    """How an area stands."""
-
-    area: Area
-    first_day: dt.date | None
-    last_day: dt.date | None
-    """Range of the committed days; None without a cube."""
-    gaps: tuple[dt.date, ...]
-    """Days up to yesterday's latency that are not in the cube, oldest first."""
-    outcomes: dict[str, int]
-    """Committed days by `observed`, `all cloud`, `no scene`."""
-    failed: dict[dt.date, str]
-    """Days whose last attempt failed to read a scene, with the error."""
-    fields: FieldsReading
-    stale_days: tuple[dt.date, ...]
-    """Committed days with a stale or unwanted row."""
-    stale_pairs: int
-    """Stale (field, day) pairs plus unwanted rows."""
 
 
 class Pipeline:
@@ -73,11 +52,11 @@ class Pipeline:
         if self.settings.areas:
             return list(self.settings.areas)
         names = self.store.folders("inputs")
-        return [name for name in names if self.store.etag(_area_key(name))]
+        return [name for name in names if self.store.etag(area_key(name))]
 
     def area(self, name: str) -> Area:
         """A stored area. Raises `AreaError` if there is none of that name, or it is broken."""
-        data = self.store.get(_area_key(name))
+        data = self.store.get(area_key(name))
         if data is None:
             raise AreaError(
                 f"area {name!r} is not known under HYDRO_ROOT={self.settings.root}; "
@@ -90,7 +69,7 @@ class Pipeline:
         cube = self.cube(area.name)
         if cube is not None:
             check_meaning(cube.meaning, meaning(area, self.settings), cube.url)
-        self.store.put(_area_key(area.name), area.to_geojson())
+        self.store.put(area_key(area.name), area.to_geojson())
 
     def fields(self, name: str) -> FieldsReading:
         """The area's fields as they are stored now, and what is wrong with them."""
@@ -153,7 +132,7 @@ class Pipeline:
 
     def settled(self, name: str) -> bool:
         """True if nothing changed since statistics were last seen complete; three requests."""
-        data = self.store.get(_settled_key(name))
+        data = self.store.get(settled_key(name))
         return data is not None and json.loads(data) == stored_versions(
             self.store, name, self.settings.zonal_weights
         )
@@ -178,7 +157,7 @@ class Pipeline:
 
         days = [day for day, stale in _with_threads(is_stale, cube.days) if stale]
         if not days:
-            self.store.put(_settled_key(name), json.dumps(state.versions).encode())
+            self.store.put(settled_key(name), json.dumps(state.versions).encode())
         return days
 
     def stats(
@@ -253,24 +232,7 @@ class Pipeline:
         return bool(run_id) and data is not None and json.loads(data).get("hydro:run_id") == run_id
 
 
-def _outcomes(cube: Cube) -> dict[str, int]:
-    scenes, observed = cube.daily("scene_count"), cube.daily("observed_fraction")
-    return {
-        "observed": int(np.count_nonzero(observed > 0)),
-        "all cloud": int(np.count_nonzero((observed == 0) & (scenes > 0))),
-        "no scene": int(np.count_nonzero(scenes == 0)),
-    }
-
-
 def _with_threads[T, R](work: Callable[[T], R], items: Iterable[T]) -> list[tuple[T, R]]:
     items = list(items)
     with ThreadPoolExecutor(THREADS) as pool:
         return list(zip(items, pool.map(work, items), strict=True))
-
-
-def _area_key(name: str) -> str:
-    return f"inputs/{name}/area.geojson"
-
-
-def _settled_key(name: str) -> str:
-    return f"settled/{name}.json"

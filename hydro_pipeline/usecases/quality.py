@@ -5,11 +5,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hydro_pipeline.composite.kernel import NEVER, NODATA, Int16, carry_block
-from hydro_pipeline.cube.part import nothing
-from hydro_pipeline.cube.read import Cube, Window, day_number, windows
-from hydro_pipeline.scenes.day_record import from_bytes, scenes_key
-from hydro_pipeline.stats.table import Wanted, read_summary
+from hydro_pipeline.composite.kernel import NEVER, carry_block
+from hydro_pipeline.cube.read import Cube
+from hydro_pipeline.days import day_number
+from hydro_pipeline.grid import Window, nothing, windows
+from hydro_pipeline.product import NODATA, Int16
+from hydro_pipeline.scenes.day_record import from_bytes
+from hydro_pipeline.stats.stale import Wanted
+from hydro_pipeline.stats.table import read_summary
+from hydro_pipeline.storage.keys import scenes_key
 from hydro_pipeline.storage.store import Store
 
 SAMPLE_PX = 64

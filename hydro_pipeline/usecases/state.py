@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hydro_pipeline.area import Area
-from hydro_pipeline.cube.read import Cube, cube_key, open_repository
+from hydro_pipeline.cube.read import Cube, open_repository
 from hydro_pipeline.fields.fields import (
     FieldsReading,
     fields_etag,
@@ -15,7 +15,8 @@ from hydro_pipeline.fields.fields import (
     read_fields,
 )
 from hydro_pipeline.settings import ZonalWeights
-from hydro_pipeline.stats.table import Wanted
+from hydro_pipeline.stats.stale import Wanted
+from hydro_pipeline.storage.keys import cube_key
 from hydro_pipeline.storage.store import Store
 
 

@@ -1,8 +1,8 @@
 import pytest
 
-from hydro_pipeline.cli.preflight import check_store, prepare_root
 from hydro_pipeline.errors import StoreAccessError, StoreUnavailableError
 from hydro_pipeline.settings import Settings
+from hydro_pipeline.storage.bucket import check_store, prepare_root
 from hydro_pipeline.storage.store import Store
 
 

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from hydro_pipeline.composite.kernel import NODATA, carry_block, composite_block
+from hydro_pipeline.composite.kernel import carry_block, composite_block
+from hydro_pipeline.product import NODATA
 
 DAY = 19_000
 

@@ -13,10 +13,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from hydro_pipeline.area import Area
-from hydro_pipeline.composite.kernel import NODATA, composite_block
+from hydro_pipeline.composite.kernel import composite_block
 from hydro_pipeline.cube import repeat as cube_repeat
-from hydro_pipeline.cube.read import Cube, day_number, windows
+from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.cube.writer import CubeWriter
+from hydro_pipeline.days import day_number
 from hydro_pipeline.errors import (
     ConflictError,
     CubeMeaningError,
@@ -24,6 +25,8 @@ from hydro_pipeline.errors import (
     StoreAccessError,
     StoreUnavailableError,
 )
+from hydro_pipeline.grid import windows
+from hydro_pipeline.product import NODATA
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.storage.store import Store
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from hydro_pipeline.area import Area
-from hydro_pipeline.composite.kernel import NODATA
 from hydro_pipeline.cube.maintain import maintain
-from hydro_pipeline.cube.read import Cube, day_number
+from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.cube.writer import CubeWriter
+from hydro_pipeline.days import day_number
+from hydro_pipeline.product import NODATA
 from hydro_pipeline.storage.store import Store
 
 AREA = Area.from_bbox("farm", (5.0, 51.0, 5.02, 51.02))

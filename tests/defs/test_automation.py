@@ -8,11 +8,11 @@ import dagster as dg
 import obstore
 import pytest
 
+from hydro_pipeline.days import ranges
 from hydro_pipeline.defs.build import build_defs
 from hydro_pipeline.defs.names import RANGE_END_TAG, RANGE_START_TAG
 from hydro_pipeline.fields.fields import put_fields
 from hydro_pipeline.settings import Settings
-from hydro_pipeline.usecases.late_scenes import ranges
 from hydro_pipeline.usecases.pipeline import Pipeline
 from tests.support.dagster_runs import add_run, fail
 

@@ -25,7 +25,8 @@ from hydro_pipeline.imagery.cloud_mask import clear_mask
 from hydro_pipeline.imagery.load import load
 from hydro_pipeline.scenes.catalog import open_catalog
 from hydro_pipeline.scenes.item import parse_item
-from hydro_pipeline.scenes.selection import Scene, select
+from hydro_pipeline.scenes.scene import Scene
+from hydro_pipeline.scenes.selection import select
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.simulation.server import StandIn
 

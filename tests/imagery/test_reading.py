@@ -16,7 +16,8 @@ from hydro_pipeline.imagery.load import load
 from hydro_pipeline.imagery.reading import Tries
 from hydro_pipeline.scenes.catalog import open_catalog
 from hydro_pipeline.scenes.http import Limits
-from hydro_pipeline.scenes.selection import Scene, select
+from hydro_pipeline.scenes.scene import Scene
+from hydro_pipeline.scenes.selection import select
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.simulation.season import simulate
 from hydro_pipeline.simulation.server import Fault, Request, StandIn

@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from hydro_pipeline.composite.kernel import NODATA, observe_block
+from hydro_pipeline.composite.kernel import observe_block
 from hydro_pipeline.cube.writer import CubeWriter
 from hydro_pipeline.errors import ConflictError
 from hydro_pipeline.imagery.load import load
@@ -15,6 +15,7 @@ from hydro_pipeline.ingest import look_ahead
 from hydro_pipeline.ingest.blocks import observed
 from hydro_pipeline.ingest.look_ahead import _ahead, _Coming
 from hydro_pipeline.ingest.workers import threads
+from hydro_pipeline.product import NODATA
 from hydro_pipeline.scenes.catalog import StaticCatalog
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.simulation.server import Fault, StandIn

@@ -12,10 +12,10 @@ import xarray as xr
 
 import hydro_pipeline
 from hydro_pipeline.cli import main as cli
-from hydro_pipeline.composite.kernel import NODATA
 from hydro_pipeline.errors import FieldsError, InputError, MissingDayError
 from hydro_pipeline.outputs import colours as ramp
 from hydro_pipeline.outputs.exports import Export, Format, field_window
+from hydro_pipeline.product import NODATA
 
 FIRST, LAST = dt.date(2024, 4, 3), dt.date(2024, 4, 7)
 

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hydro_pipeline.composite.kernel import NODATA
 from hydro_pipeline.outputs.colours import NDVI, colours
 from hydro_pipeline.outputs.pictures import (
     BAR_HEIGHT,
@@ -19,6 +18,7 @@ from hydro_pipeline.outputs.pictures import (
     series_png,
     thumbnail_png,
 )
+from hydro_pipeline.product import NODATA
 
 LOWEST, HIGHEST = (tuple(colour) for colour in colours(NDVI)[[1, 255]])
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from pyproj import Transformer
 
-from hydro_pipeline.cube.read import day_number
+from hydro_pipeline.days import day_number
 from hydro_pipeline.outputs.colours import ndvi_class
 from hydro_pipeline.report.blocks import pack
 from hydro_pipeline.report.frames import MAX_PIXELS

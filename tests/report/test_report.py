@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from hydro_pipeline.cli import main as cli
-from hydro_pipeline.composite.kernel import NODATA
-from hydro_pipeline.cube.read import day_number
+from hydro_pipeline.days import day_number
 from hydro_pipeline.defs.build import build_defs
 from hydro_pipeline.defs.names import AREA_TAG, key
 from hydro_pipeline.errors import MissingDayError
 from hydro_pipeline.outputs.colours import ndvi_class
+from hydro_pipeline.product import NODATA
 from hydro_pipeline.report import frames as frames_module
 from hydro_pipeline.report.blocks import pack
 from hydro_pipeline.report.frames import frames

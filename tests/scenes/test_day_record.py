@@ -8,16 +8,11 @@ import numpy as np
 import pytest
 
 from hydro_pipeline.scenes.catalog import open_catalog
-from hydro_pipeline.scenes.day_record import (
-    day_record,
-    from_bytes,
-    scenes_key,
-    to_bytes,
-    warnings_of,
-)
+from hydro_pipeline.scenes.day_record import day_record, from_bytes, to_bytes, warnings_of
 from hydro_pipeline.scenes.item import parse_item
 from hydro_pipeline.scenes.selection import select
 from hydro_pipeline.settings import OffsetCheck, Settings
+from hydro_pipeline.storage.keys import scenes_key
 from hydro_pipeline.usecases.pipeline import Pipeline
 
 DATA = Path(__file__).parents[1] / "data"

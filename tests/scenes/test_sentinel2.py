@@ -9,10 +9,11 @@ import pytest
 import rasterio
 
 from hydro_pipeline.area import Area
-from hydro_pipeline.composite.kernel import NODATA
 from hydro_pipeline.errors import SceneError
-from hydro_pipeline.scenes.day_record import from_bytes, scenes_key
+from hydro_pipeline.product import NODATA
+from hydro_pipeline.scenes.day_record import from_bytes
 from hydro_pipeline.settings import Settings
+from hydro_pipeline.storage.keys import scenes_key
 from hydro_pipeline.usecases.pipeline import Pipeline
 
 FIRST, LAST = dt.date(2023, 2, 14), dt.date(2023, 4, 15)

@@ -6,9 +6,10 @@ import dagster as dg
 import pytest
 
 from hydro_pipeline.area import Area
-from hydro_pipeline.cube.read import Cube, windows
+from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.defs.launch import materialize
 from hydro_pipeline.fields.fields import put_fields
+from hydro_pipeline.grid import windows
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.simulation.season import Season, simulate
 from hydro_pipeline.simulation.server import StandIn

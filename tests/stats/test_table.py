@@ -17,19 +17,17 @@ from shapely.geometry import box
 from hydro_pipeline.errors import StoredObjectError
 from hydro_pipeline.fields.fields import Field
 from hydro_pipeline.settings import ZonalWeights
+from hydro_pipeline.stats.schema import to_rows
+from hydro_pipeline.stats.stale import NO_FILE, Wanted, stale_pairs
 from hydro_pipeline.stats.table import (
-    NO_FILE,
     DayFile,
-    Wanted,
     read_day,
     read_summary,
     read_table,
-    stale_pairs,
-    stats_key,
     stored_days,
-    to_rows,
     write_day,
 )
+from hydro_pipeline.storage.keys import stats_key
 from hydro_pipeline.storage.store import Store
 
 DAY = dt.date(2024, 5, 1)

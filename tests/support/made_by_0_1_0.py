@@ -1,4 +1,4 @@
-"""A root that version 0.1.0 wrote: kept in `tests/data/stored/made_by_0_1_0.zip`, laid out for tests.
+"""A root that version 0.1.0 wrote, laid out for tests: `tests/data/stored/made_by_0_1_0.zip`.
 
 It holds area `farm`: 4 days from 2024-04-01 of a season of 6, statistics of 2 fields.
 """

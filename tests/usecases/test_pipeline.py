@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from hydro_pipeline.area import Area
-from hydro_pipeline.composite.kernel import NODATA
 from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.errors import AreaError, CubeMeaningError, MissingDayError, SceneReadError
 from hydro_pipeline.fields.fields import put_fields
+from hydro_pipeline.product import NODATA
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.simulation.server import StandIn
 from hydro_pipeline.usecases.pipeline import Pipeline

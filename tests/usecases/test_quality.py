@@ -13,7 +13,7 @@ from hydro_pipeline.defs.build import build_defs
 from hydro_pipeline.defs.names import key, range_tags
 from hydro_pipeline.fields.fields import put_fields
 from hydro_pipeline.settings import Settings
-from hydro_pipeline.stats.table import Wanted
+from hydro_pipeline.stats.stale import Wanted
 from hydro_pipeline.usecases import quality
 from hydro_pipeline.usecases.pipeline import Pipeline
 
