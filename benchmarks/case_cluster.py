@@ -52,5 +52,4 @@ def run(bench: Bench) -> Iterator[Row]:
 def _pixels(settings: Settings) -> Any:
     cube = Cube.open(Store(settings), "farm")
     assert cube is not None
-    height, width = cube.shape
-    return np.array([cube.read(day, (slice(0, height), slice(0, width))) for day in cube.days])
+    return np.array([cube.read(day) for day in cube.days])

@@ -19,12 +19,14 @@ from benchmarks.seasons import season
 from benchmarks.servers import Bucket
 from benchmarks.table import Row, costs
 from hydro_pipeline.area import Area
+from hydro_pipeline.cube.day import begin
+from hydro_pipeline.cube.head import Head, Id, open_head
 from hydro_pipeline.cube.layout import DAILY
 from hydro_pipeline.cube.maintain import maintain
 from hydro_pipeline.cube.read import Cube, open_repository
-from hydro_pipeline.cube.writer import CubeWriter
+from hydro_pipeline.cube.target import Target
 from hydro_pipeline.days import day_number
-from hydro_pipeline.grid import windows
+from hydro_pipeline.grid import Tiling, Window
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.storage.store import Store
 
@@ -68,10 +70,11 @@ def run(bench: Bench) -> Iterator[Row]:
 def _grow_and_time(settings: Settings, area: Area, start: int, stop: int, one_by_one: bool) -> Any:
     _grow(settings, area, start, stop, one_by_one)
     store = Store(settings)
-    writer = CubeWriter(store, area, settings)
+    head = open_head(Target.of(store, area, settings))
     times: dict[str, list[float]] = {name: [] for name in NAMES}
     for n in range(2 * DAYS):
-        times["empty" if n % 2 else "day"].append(_put(writer, stop + n, seen=not n % 2))
+        head, took = _put(head, stop + n, seen=not n % 2)
+        times["empty" if n % 2 else "day"].append(took)
     for _ in range(DAYS):
         began = time.perf_counter()
         cube = Cube.open(store, area.name)
@@ -79,17 +82,17 @@ def _grow_and_time(settings: Settings, area: Area, start: int, stop: int, one_by
         cube.revisions  # noqa: B018
         times["open"].append(time.perf_counter() - began)
         began = time.perf_counter()
-        cube.read(cube.last_day, (slice(0, 200), slice(0, 200)))
+        cube.read(cube.last_day, Window(0, 0, 200, 200))
         times["read"].append(time.perf_counter() - began)
     return {name: statistics.median(found) for name, found in times.items()} | {"MiB": peak_mib()}
 
 
 def _grow(settings: Settings, area: Area, start: int, stop: int, one_by_one: bool) -> None:
     store = Store(settings)
-    writer = CubeWriter(store, area, settings)
+    head = open_head(Target.of(store, area, settings))
     if one_by_one:
         for n in range(start, stop):
-            _put(writer, n, seen=n == 0)
+            head, _ = _put(head, n, seen=n == 0)
         return
     repository = open_repository(store, area.name)
     assert repository is not None
@@ -120,25 +123,24 @@ def _shifted(by: int, limit: int) -> Any:
     return target
 
 
-def _put(writer: CubeWriter, number: int, seen: bool) -> float:
-    """Seconds that one day takes, from nothing to commit; its pixels are made up."""
+def _put(head: Head, number: int, seen: bool) -> tuple[Head, float]:
+    """The cube with one more day of made-up pixels, and the seconds that it takes."""
     day = FIRST + dt.timedelta(number)
     rng = np.random.default_rng(number)
-    height, width = writer.target.area.grid.shape
     pixels = {}
     if seen:
         values = rng.integers(0, 9000, (1024, 1024)).astype(np.int16)
         on = np.full((1024, 1024), day_number(day), np.int16)
         pixels = {"ndvi": values, "on": on}
     began = time.perf_counter()
-    edit = writer.begin(day)
+    edit = begin(head, day)
     written = []
-    for window in windows((height, width), 1024):
+    for window in Tiling(head.target.area.grid.shape.yx, 1024):
         before = new = edit.part.previous(window)
         rows, cols = before[0].shape
         if seen:
             new = pixels["ndvi"][:rows, :cols], pixels["on"][:rows, :cols]
         written.append(edit.part.write(window, new, before))
     scenes = [f"S2A_31UFS_{day:%Y%m%d}_0_L2A"] * 2
-    edit.commit(written, int(seen), {"scenes": scenes, "run_id": "x" * 36})
-    return time.perf_counter() - began
+    _, head = edit.commit(written, int(seen), {"scenes": scenes, "run_id": "x" * 36}, Id())
+    return head, time.perf_counter() - began

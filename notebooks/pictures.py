@@ -28,9 +28,8 @@ def main() -> None:
     figure = plt.figure(figsize=(11, 9.6), layout="constrained")
     maps, series = figure.subfigures(2, 1, height_ratios=[3, 1.15])
     axes = maps.subplots(3, len(SHOWN))
-    window = (slice(0, cube.shape[0]), slice(0, cube.shape[1]))
     for column, day in enumerate(cube.days[n] for n in SHOWN):
-        packed, observed_on = cube.read(day, window)
+        packed, observed_on = cube.read(day)
         ndvi = np.where(packed == NODATA, np.nan, packed * SCALE)
         age = np.where(packed == NODATA, np.nan, day_number(day) - observed_on.astype(float))
         seen = np.where(age == 0, ndvi, np.nan)

@@ -162,7 +162,7 @@ def _errors(cube: Cube, season: Season) -> Iterator[tuple[str, str, str, str]]:
     height, width = cube.shape
     days = cube.days[: season.days]
     for day in days:
-        ndvi, observed_on = cube.read(day, (slice(0, height), slice(0, width)))
+        ndvi, observed_on = cube.read(day)
         age = day_number(day) - observed_on.astype(np.int32)
         error = np.abs(ndvi * np.float32(SCALE) - season.truth(day))
         for name, low, high in AGES:

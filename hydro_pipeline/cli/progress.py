@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from hydro_pipeline.cli.terminal import warn
-from hydro_pipeline.ingest.run import DayReport
+from hydro_pipeline.ingest.report import DayReport
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.stats.update import StatsReport
 

@@ -7,6 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from hydro_pipeline.composite.kernel import Block
+from hydro_pipeline.grid import Window
 from hydro_pipeline.product import NODATA, Int16
 
 PREVIEW_PX = 300
@@ -54,13 +55,9 @@ class Tally:
         self.ndvi += piece.ndvi
 
 
-def piece_of(block: Block, window: tuple[slice, slice], day: int, step: int) -> Piece:
+def piece_of(block: Block, window: Window, day: int, step: int) -> Piece:
     """The part of a `block` that lies in `window` of the grid, on `day` (since 1970-01-01)."""
-    top, left = (-(-s.start // step) for s in window)
-    thin = (
-        slice(top * step - window[0].start, None, step),
-        slice(left * step - window[1].start, None, step),
-    )
+    top, left, thin = window.thinned(step)
     ndvi, observed_on = block.ndvi[thin].copy(), block.observed_on[thin]
     age = np.where(ndvi != NODATA, day - observed_on, -1).astype(np.int16)
     return Piece(top, left, ndvi, age, block.counts, *_sums(block.ndvi, block.observed_on, day))

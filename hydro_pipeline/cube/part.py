@@ -1,7 +1,7 @@
 """Windows of one day of a cube, read and written: by threads, or by the workers of a cluster."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,13 +15,10 @@ from hydro_pipeline.composite.kernel import count
 from hydro_pipeline.cube.layout import ARRAYS
 from hydro_pipeline.cube.read import read_parts, translated
 from hydro_pipeline.cube.repeat import Position
-from hydro_pipeline.grid import Pixels, Window, nothing, shape_of, windows
+from hydro_pipeline.grid import Pixels, Tiling, Window, nothing
 from hydro_pipeline.product import Int16
 
-THREADS = 8
-WRITES = 2
-"""Windows that are written at once."""
-CHUNKS = 8
+CHUNKS_AT_ONCE = 8
 """Chunks of a window that are written at once: each is held as pixels and as it is stored."""
 
 
@@ -41,7 +38,7 @@ class Written:
     """Where it was written, if that is not the day's own session."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class DayPart:
     """One day of a cube in a writable session. Its methods may be called from several threads, on
     windows that are whole chunks and do not overlap.
@@ -56,17 +53,22 @@ class DayPart:
     """The day, days since 1970-01-01."""
     is_new: bool
     """True if the day was not in the cube before."""
+    opened: Mapping[str, Any] | None = None
+    """The arrays of the cube by name, as `session` holds them; None: to be opened when needed."""
 
     @cached_property
-    def arrays(self) -> dict[str, Any]:
+    def arrays(self) -> Mapping[str, Any]:
         """The arrays of the cube by name."""
+        if self.opened is not None:
+            return self.opened
         with translated(self.url):
             return dict(zarr.open_group(self.session.store, mode="r+").arrays())
 
     @property
-    def side(self) -> int:
-        """Side of a chunk in pixels."""
-        return int(self.arrays["ndvi"].chunks[1])
+    def tiling(self) -> Tiling:
+        """The grid as it is cut into chunks."""
+        ndvi = self.arrays["ndvi"]
+        return Tiling(ndvi.shape[1:], ndvi.chunks[1])
 
     def fork(self) -> "DayPart":
         """The same day for another process; what it writes comes back in `Written.fork`."""
@@ -81,7 +83,7 @@ class DayPart:
     def read(self, index: int, window: Window) -> Pixels:
         """The day at position `index` in a window."""
         with translated(self.url):
-            ndvi, on = read_parts([(self.arrays[name], (index, *window)) for name in ARRAYS])
+            ndvi, on = read_parts([(self.arrays[name], (index, *window.slices)) for name in ARRAYS])
         return ndvi, on
 
     def write(self, window: Window, new: Pixels, before: Pixels) -> Written:
@@ -92,14 +94,11 @@ class DayPart:
         """
         there = before if self.is_new else self.read(self.index, window)
         same, changed = [], []
-        for chunk in self._chunks(window):
-            inner = tuple(
-                slice(c.start - w.start, c.stop - w.start)
-                for c, w in zip(chunk, window, strict=True)
-            )
+        for chunk in self.tiling.under(window):
+            inner = chunk.within(window)
             for name, mine, other in zip(ARRAYS, new, there, strict=True):
                 if mine is other or np.array_equal(mine[inner], other[inner]):
-                    same.append((name, self.place(chunk)))
+                    same.append((name, self.tiling.place(chunk)))
                 else:
                     changed.append((name, chunk, mine[inner]))
         self.put(self.index, changed)
@@ -114,28 +113,14 @@ class DayPart:
         """Write chunks, each of one array, of the day at position `index`, several at a time."""
 
         async def put() -> None:
-            room = asyncio.Semaphore(CHUNKS)
+            room = asyncio.Semaphore(CHUNKS_AT_ONCE)
 
             async def put_one(name: str, chunk: Window, pixels: Int16) -> None:
                 async with room:
-                    await self.arrays[name].async_array.setitem((index, *chunk), pixels)
+                    at = (index, *chunk.slices)
+                    await self.arrays[name].async_array.setitem(at, pixels)
 
             await asyncio.gather(*(put_one(*chunk) for chunk in chunks))
 
         with translated(self.url):
             sync(put())
-
-    def place(self, chunk: Window) -> Position:
-        """Row and column of a chunk in the grid of chunks."""
-        rows, cols = chunk
-        return rows.start // self.side, cols.start // self.side
-
-    def _chunks(self, window: Window) -> list[Window]:
-        rows, cols = window
-        return [
-            (
-                slice(r.start + rows.start, r.stop + rows.start),
-                slice(c.start + cols.start, c.stop + cols.start),
-            )
-            for r, c in windows(shape_of(window), self.side)
-        ]

@@ -27,8 +27,7 @@ from hydro_pipeline.errors import (
     StoreAccessError,
     StoreUnavailableError,
 )
-from hydro_pipeline.grid import Window
-from hydro_pipeline.product import Int16
+from hydro_pipeline.grid import Pixels, Tiling, Window
 from hydro_pipeline.storage.keys import cube_key
 from hydro_pipeline.storage.store import Store
 
@@ -87,9 +86,9 @@ class Cube:
         return height, width
 
     @property
-    def chunk(self) -> int:
-        """Side of a chunk in pixels."""
-        return int(self._array("ndvi").chunks[1])
+    def tiling(self) -> Tiling:
+        """The grid as it is cut into chunks."""
+        return Tiling(self.shape, int(self._array("ndvi").chunks[1]))
 
     @cached_property
     def first_day(self) -> dt.date:
@@ -152,14 +151,17 @@ class Cube:
             parts = [(self._array(name), slice(None)) for name in names]
             return dict(zip(names, read_parts(parts), strict=True))
 
-    def read(self, day: dt.date, window: Window) -> tuple[Int16, Int16]:
+    def read(self, day: dt.date, window: Window | None = None) -> Pixels:
         """NDVI (units of 1e-4) and observed_on (days since 1970-01-01) of a window, (y, x) each.
 
-        Both int16, nodata -32768. One GET per chunk that the window touches and array.
+        Without a window, of the whole grid. Both int16, nodata -32768. One GET per chunk that the
+        window touches and array.
         """
-        index = self.index(day)
+        index, window = self.index(day), window or Window.whole(self.shape)
         with translated(self.url):
-            ndvi, observed_on = read_parts([(self._array(n), (index, *window)) for n in ARRAYS])
+            ndvi, observed_on = read_parts(
+                [(self._array(n), (index, *window.slices)) for n in ARRAYS]
+            )
         return ndvi, observed_on
 
     def expect(self, day: dt.date) -> None:

@@ -9,7 +9,7 @@ from hydro_pipeline.defs import metadata
 from hydro_pipeline.defs.names import days_of, key
 from hydro_pipeline.defs.steps import DaysDone, first_run_id, is_retry, told_to_dagster
 from hydro_pipeline.fields.fields import fields_etag
-from hydro_pipeline.ingest.run import DayReport
+from hydro_pipeline.ingest.report import DayReport
 from hydro_pipeline.stats.update import StatsReport
 from hydro_pipeline.usecases.pipeline import Pipeline
 

@@ -16,7 +16,7 @@ from hydro_pipeline.defs.schedules import daily
 from hydro_pipeline.defs.sensors import late_fields, late_scenes
 from hydro_pipeline.defs.upkeep import weekly_upkeep
 from hydro_pipeline.errors import HydroError
-from hydro_pipeline.ingest.run import DayReport
+from hydro_pipeline.ingest.report import DayReport
 from hydro_pipeline.stats.update import StatsReport
 from hydro_pipeline.usecases.pipeline import Pipeline
 

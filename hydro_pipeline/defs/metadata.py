@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hydro_pipeline.fields.fields import FieldsReading
-from hydro_pipeline.ingest.run import DayReport
+from hydro_pipeline.ingest.report import DayReport
 from hydro_pipeline.outputs.pictures import glance_webp, histograms_png, series_png, thumbnail_png
 from hydro_pipeline.stats.table import read_day
 from hydro_pipeline.stats.update import StatsReport

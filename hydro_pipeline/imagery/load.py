@@ -20,6 +20,7 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
 from hydro_pipeline.area import SNAP_M, Area, Bbox
+from hydro_pipeline.grid import Tiling
 from hydro_pipeline.imagery.cloud_mask import clear_mask
 from hydro_pipeline.imagery.reading import Kept, SceneDriver, forget, paste
 from hydro_pipeline.scenes.item import bounds
@@ -30,10 +31,10 @@ READ_PX = 1024
 """Reads begin at multiples of it in the file: a multiple itself of every COG block size in use."""
 READ_TIMES = 3
 """A read measures at most so many times that on a side: the fewer reads, the fewer waits."""
-CHUNK_PX = 2048
-"""Side of the arrays' chunks; a multiple of the cube's."""
-LARGE_CHUNK_PX = 1024
-"""The same where not all of a day is held at once; reads are then `READ_PX` high."""
+TILE_PX = 2048
+"""Side of a tile of the imagery where all of a day is held; a multiple of the cube's chunks."""
+STRIP_PX = 1024
+"""The same where it is made strip by strip; reads are then `READ_PX` high."""
 SLACK = 0.02
 """How far a scene's footprint may seem to leave its file, degrees: outlines are drawn roughly."""
 NATIVE_M = 10.0
@@ -45,7 +46,9 @@ _Read = Callable[[Scene, tuple[str, ...], GeoBox, str, str], list[da.Array]]
 
 @dataclass(frozen=True)
 class Imagery:
-    """The scenes of one day. All three arrays have the same chunks."""
+    """The scenes of one day. All three arrays have the tiles as their chunks."""
+
+    tiling: Tiling
 
     red: da.Array
     """uint16 (scene, y, x), digital numbers as stored, 0 = nodata."""
@@ -59,33 +62,39 @@ class Imagery:
     """Where reads are kept, if the arrays are to be computed strip by strip from the north."""
 
 
+def tiling_of(area: Area, held: bool = True) -> Tiling:
+    """How an area's imagery is cut: for all of a day to be `held` at once, or strip by strip."""
+    return Tiling(area.grid.shape.yx, TILE_PX if held else STRIP_PX)
+
+
 def load(
     scenes: Sequence[Scene],
     area: Area,
     settings: Settings,
-    large: bool = False,
+    tiling: Tiling,
     kept: Kept | None = None,
 ) -> Imagery:
-    """The scenes in their order on `area.grid`; nothing is read before compute.
+    """The scenes in their order on `area.grid`, cut by `tiling`; nothing is read before compute.
 
-    A `large` area is not held at once; what was read of it may be `kept` from strip to strip.
+    With tiles of `STRIP_PX`, what was read may be `kept` from strip to strip.
 
     Red and nir are not resampled where the file's pixels and the grid's coincide; else bilinear,
     or averaged onto a coarser grid. The classification is always nearest neighbour. A scene beside
     the area is all 0 and not clear. Computing raises `SceneReadError` naming the scene and the
     file that could not be read.
     """
-    grid, side = area.grid, LARGE_CHUNK_PX if large else CHUNK_PX
+    grid, side = area.grid, tiling.side
     if not scenes:
         nothing = da.zeros((0, *grid.shape), chunks=(1, side, side), dtype=np.uint16)
-        return Imagery(nothing, nothing, nothing.astype(bool), np.zeros(0, np.float32))
+        return Imagery(tiling, nothing, nothing, nothing.astype(bool), np.zeros(0, np.float32))
     for scene in scenes:
         for href in scene.hrefs:
             forget(href)
-    read = partial(_read, settings=settings, high=1 if large else READ_TIMES, kept=kept)
+    read = partial(_read, settings=settings, high=1 if side <= STRIP_PX else READ_TIMES, kept=kept)
     red, nir = zip(*(_reflectance(scene, grid, read) for scene in scenes), strict=True)
     clear = [_clear(scene, grid, settings, read, side) for scene in scenes]
     return Imagery(
+        tiling,
         _chunked(da.stack(red), side),
         _chunked(da.stack(nir), side),
         _chunked(da.stack(clear), side),

@@ -10,7 +10,7 @@ from dask.delayed import delayed
 
 from hydro_pipeline.composite.kernel import Seen, composite_block, count, observe_block
 from hydro_pipeline.composite.tally import Piece, Tally, piece_of
-from hydro_pipeline.grid import Pixels, Window, shape_of
+from hydro_pipeline.grid import Pixels, Window
 from hydro_pipeline.imagery.cloud_mask import clear_mask
 from hydro_pipeline.imagery.load import Imagery
 from hydro_pipeline.ingest.workers import Get
@@ -34,8 +34,7 @@ def compose[R](
     are made; returned is what it gives. `get` runs all this, `previous` and `put` included.
     Raises `SceneReadError` where pixels cannot be read.
     """
-    scenes, *shape = imagery.red.shape
-    tally = Tally((shape[0], shape[1]), scenes)
+    tally = Tally(imagery.tiling.shape, len(imagery.red))
 
     def block(window: Window, red: Any, nir: Any, clear: Any) -> tuple[Piece, R]:
         before = previous(window)
@@ -49,16 +48,18 @@ def compose[R](
     return tally, [given for _, given in done]
 
 
-def observed(imagery: Imagery, get: Get) -> dict[Window, Seen]:
-    """What was seen clear in each window; empty without a scene.
+def observed(imagery: Imagery, get: Get) -> dict[Window, Seen | None]:
+    """What was seen clear in each tile; None where there is no scene.
 
     Raises `SceneReadError` where pixels cannot be read.
     """
 
     def block(window: Window, red: Any, nir: Any, clear: Any) -> tuple[Window, Seen]:
-        return window, observe_block(red, nir, clear, imagery.offset, shape_of(window))
+        return window, observe_block(red, nir, clear, imagery.offset, window.shape)
 
-    return dict(_over_blocks(imagery, block, get)) if len(imagery.red) else {}
+    if not len(imagery.red):
+        return dict.fromkeys(imagery.tiling)
+    return dict(_over_blocks(imagery, block, get))
 
 
 def load_kernels() -> None:
@@ -66,7 +67,7 @@ def load_kernels() -> None:
     band, clear = np.ones((1, 1, 1), np.uint16), clear_mask(np.ones((1, 1), np.uint8), (1,), 1)
     nothing = np.full((1, 1), NODATA, np.int16)
     made = composite_block(band, band, clear[None], np.zeros(1, np.float32), nothing, nothing, 0)
-    piece_of(made, (slice(0, 1), slice(0, 1)), 0, 1)
+    piece_of(made, Window(0, 0, 1, 1), 0, 1)
     count(made.observed_on, 0)
 
 
@@ -76,24 +77,18 @@ def _over_blocks[R](imagery: Imagery, work: Callable[..., R], get: Get) -> list[
     if imagery.kept is None:
         return list(dask.compute(*(block for _, block in blocks), scheduler=get))
     done: list[R] = []
-    for rows, strip in itertools.groupby(blocks, lambda block: block[0][0]):
+    for bottom, strip in itertools.groupby(blocks, lambda block: block[0].bottom):
         done += dask.compute(*(block for _, block in strip), scheduler=get)
-        imagery.kept.drop(rows.stop)
+        imagery.kept.drop(bottom)
     return done
 
 
 def _parts(imagery: Imagery) -> Iterator[tuple[Window, list[Any]]]:
-    """Windows of the grid, with red, nir and clear in each as one lazy (y, x) array a scene."""
+    """Tiles of the grid, with red, nir and clear in each as one lazy (y, x) array a scene."""
     bands = [
         [scene.to_delayed() for scene in array]
         for array in (imagery.red, imagery.nir, imagery.clear)
     ]
-    _, heights, widths = imagery.red.chunks
-    for row, (top, height) in enumerate(_spans(heights)):
-        for col, (left, width) in enumerate(_spans(widths)):
-            window = slice(top, top + height), slice(left, left + width)
-            yield window, [[scene[row, col] for scene in band] for band in bands]
-
-
-def _spans(sizes: tuple[int, ...]) -> Iterator[tuple[int, int]]:
-    return zip(itertools.accumulate(sizes, initial=0), sizes, strict=False)
+    for tile in imagery.tiling:
+        place = imagery.tiling.place(tile)
+        yield tile, [[scene[place] for scene in band] for band in bands]

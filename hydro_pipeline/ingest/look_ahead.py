@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from math import prod
@@ -12,7 +12,7 @@ import pystac
 
 from hydro_pipeline.area import Area
 from hydro_pipeline.composite.kernel import Seen
-from hydro_pipeline.grid import Window
+from hydro_pipeline.grid import Tiling, Window
 from hydro_pipeline.imagery.load import Imagery, load
 from hydro_pipeline.imagery.reading import Kept, expect
 from hydro_pipeline.ingest.blocks import load_kernels, observed
@@ -43,16 +43,24 @@ class DayFound:
     selection: Selection
     imagery: Imagery
     """Not read."""
-    observed: dict[Window, Seen] | None = None
-    """What was seen on the day by window, empty without a scene; None: to be made from `imagery`,
-    since the area is too large to be held, or a cluster makes its days.
+    observed: Mapping[Window, Seen | None] | None = None
+    """What was seen on the day in each tile, None without a scene; None for all: to be made from
+    `imagery`, since the area is too large to be held, or a cluster makes its days.
     """
 
 
+def is_held(area: Area, settings: Settings) -> bool:
+    """Whether what is seen on a day is held in memory, all of it at once."""
+    return not settings.dask_scheduler and PIXEL_BYTES * prod(area.grid.shape) <= BYTES
+
+
 def read_ahead(
-    days: Iterable[tuple[dt.date, Sequence[pystac.Item]]], area: Area, settings: Settings
+    days: Iterable[tuple[dt.date, Sequence[pystac.Item]]],
+    area: Area,
+    settings: Settings,
+    tiling: Tiling,
 ) -> Iterator[tuple[dt.date, "Future[DayFound]"]]:
-    """Each day of `days`, in order, with what was seen on it, being read already.
+    """Each day of `days`, in order, with what was seen on it, being read already, tile by tile.
 
     A future's result raises `SceneReadError` where the imagery cannot be read. At most `DAYS` days
     of at most `BYTES` are held in memory; of the `OPEN_DAYS` after them, what is at the beginning
@@ -64,16 +72,16 @@ def read_ahead(
     ]
     finding, opening, reading, files = pools
     reading.submit(load_kernels)
-    large = settings.dask_scheduler or PIXEL_BYTES * prod(area.grid.shape) > BYTES
+    held = is_held(area, settings)
 
     def opened() -> Iterator[_Coming[_Opened]]:
         for day, items in days:
-            found = finding.submit(_find, items, area, settings, None if large else opening)
+            found = finding.submit(_find, items, area, settings, tiling, opening if held else None)
             yield _Coming(day, len(items) > 0, found)
 
     def read() -> Iterator[_Coming[DayFound]]:
         for day, has_scenes, found in _ahead(opened(), OPEN_DAYS):
-            yield _Coming(day, has_scenes, reading.submit(_read, found, None if large else files))
+            yield _Coming(day, has_scenes, reading.submit(_read, found, files if held else None))
 
     finished = False
     try:
@@ -115,12 +123,13 @@ def _find(
     items: Sequence[pystac.Item],
     area: Area,
     settings: Settings,
+    tiling: Tiling,
     opening: ThreadPoolExecutor | None,
 ) -> _Opened:
     selection = select(items)
     stripwise = opening is None and settings.dask_scheduler is None
     kept = Kept(area.grid, settings.cloud_buffer_m) if stripwise else None
-    imagery = load(selection.scenes, area, settings, opening is None, kept)
+    imagery = load(selection.scenes, area, settings, tiling, kept)
     files = [
         opening.submit(expect, href, settings)
         for scene in selection.scenes

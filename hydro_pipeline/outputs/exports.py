@@ -117,7 +117,7 @@ class Export:
         `real` is the type of scale and offset, and with it of what readers unpack.
         """
         stored = packed(self.pipeline.store, self.area)
-        rows, cols = self._window(self.pipeline.area(self.area))
+        rows, cols = self._window(self.pipeline.area(self.area)).slices
         cube = self.pipeline.made_cube(self.area)
         days = self._days(cube)
         picked = stored.sel(time=slice(str(days[0]), str(days[-1]))).isel(y=rows, x=cols)
@@ -150,9 +150,8 @@ class Export:
 
     def _window(self, area: Area) -> Window:
         """The whole grid, or the rectangle of pixels around the field."""
-        height, width = area.grid.shape
         if self.field_id is None:
-            return slice(0, height), slice(0, width)
+            return Window.whole(area.grid.shape.yx)
         return field_window(area, self._field(self.field_id))
 
     def _field(self, field_id: str) -> Field:
@@ -174,9 +173,11 @@ def field_window(area: Area, field: Field) -> Window:
     left, top = to_pixels @ (west, north)
     right, bottom = to_pixels @ (east, south)
     height, width = area.grid.shape
-    return (
-        slice(max(0, int(top)), min(height, int(np.ceil(bottom)))),
-        slice(max(0, int(left)), min(width, int(np.ceil(right)))),
+    return Window.between(
+        max(0, int(top)),
+        max(0, int(left)),
+        min(height, int(np.ceil(bottom))),
+        min(width, int(np.ceil(right))),
     )
 
 
@@ -184,7 +185,7 @@ def day_cogs(cube: Cube, area: Area, day: dt.date, window: Window) -> dict[str, 
     """`ndvi`, `age` and `visual` of a day and window as Cloud-Optimized GeoTIFFs."""
     ndvi, observed_on = cube.read(day, window)
     age = np.where(ndvi == NODATA, NO_AGE, day_number(day) - observed_on.astype(np.int32))
-    grid = area.grid[window]
+    grid = area.grid[window.slices]
     tags = {
         "AREA": area.name,
         "DAY": str(day),

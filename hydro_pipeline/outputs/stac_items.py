@@ -15,6 +15,7 @@ from shapely.geometry import mapping
 
 from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.days import number_day
+from hydro_pipeline.grid import Window
 from hydro_pipeline.outputs.exports import day_cogs
 from hydro_pipeline.outputs.stac_collection import catalog, collection, footprint
 from hydro_pipeline.product import NODATA, SCALE
@@ -101,7 +102,7 @@ class Publication:
                 "hydro:valid_fraction": float(cube.daily("valid_fraction")[index]),
             },
         )
-        for name, data in day_cogs(cube, area, day, (slice(0, height), slice(0, width))).items():
+        for name, data in day_cogs(cube, area, day, Window.whole(cube.shape)).items():
             self.pipeline.store.put(f"stac/{self.name}/{day}/{name}.tif", data)
             item.add_asset(name, _asset(name, data))
         item.add_links(
@@ -116,8 +117,7 @@ class Publication:
 
     def _sources(self, day: dt.date) -> Iterator[pystac.Link]:
         """Links to the scenes of every day on which a pixel of this day was observed."""
-        height, width = self.cube.shape
-        _, observed_on = self.cube.read(day, (slice(0, height), slice(0, width)))
+        _, observed_on = self.cube.read(day)
         for number in np.unique(observed_on[observed_on != NODATA]).tolist():
             seen_on = number_day(number)
             key = scenes_key(self.name, seen_on)

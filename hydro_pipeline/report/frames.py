@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.days import day_number
-from hydro_pipeline.grid import Window, windows
+from hydro_pipeline.grid import Window
 from hydro_pipeline.outputs.colours import ndvi_class
 from hydro_pipeline.report.blocks import pack
 from hydro_pipeline.storage.store import Store
@@ -81,13 +81,12 @@ def _frame(cube: Cube, day: dt.date, step: int) -> NDArray[np.uint8]:
 
     def fill(window: Window) -> None:
         ndvi, observed_on = cube.read(day, window)
-        inner = tuple(slice(-s.start % step, None, step) for s in window)
+        top, left, inner = window.thinned(step)
         seen = observed_on[inner] == day_number(day)
-        top, left = (-(-s.start // step) for s in window)
         rows, cols = seen.shape
         frame[top : top + rows, left : left + cols] = ndvi_class(ndvi[inner]) * seen
 
-    _each(fill, windows(cube.shape, cube.chunk))
+    _each(fill, cube.tiling)
     return frame
 
 

@@ -15,7 +15,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from hydro_pipeline.cube.read import Cube
-from hydro_pipeline.grid import Window, shape_of
+from hydro_pipeline.grid import Window
 from hydro_pipeline.product import NODATA, Int16
 from hydro_pipeline.stats.kernel import Summary, Weights, summarize
 
@@ -74,7 +74,7 @@ class Sampler:
         self.cube = cube
         self.weights = weights
         self._parts = _parts(cube, weights)
-        pixels = sum(math.prod(shape_of(part.window)) for part in self._parts)
+        pixels = sum(math.prod(part.window.shape) for part in self._parts)
         self.amount = Amount(2 * len(self._parts), 4 * pixels)
         """What is read for a day."""
 
@@ -159,27 +159,26 @@ class AlikeDays:
 
 def _parts(cube: Cube, weights: Weights) -> list[_Part]:
     """The chunks of the grid that hold pixels, row by row."""
-    side, (height, width) = cube.chunk, cube.shape
-    per_row = -(-width // side)
+    tiling = cube.tiling
+    side, per_row = tiling.side, -(-tiling.shape[1] // tiling.side)
     positions: defaultdict[int, list[NDArray[np.int32]]] = defaultdict(list)
     for first in range(0, len(weights.row), SORTED):
         some = slice(first, first + SORTED)
-        chunk = weights.row[some] // side * per_row + weights.col[some] // side
-        order = np.argsort(chunk, kind="stable")
-        chunk = chunk[order]
-        for start, end in itertools.pairwise([0, *_changes(chunk), len(chunk)]):
-            positions[int(chunk[start])].append((order[start:end] + first).astype(np.int32))
+        place = weights.row[some] // side * per_row + weights.col[some] // side
+        order = np.argsort(place, kind="stable")
+        place = place[order]
+        for start, end in itertools.pairwise([0, *_changes(place), len(place)]):
+            positions[int(place[start])].append((order[start:end] + first).astype(np.int32))
     parts = []
     for index in sorted(positions):
         position = np.concatenate(positions.pop(index))
-        top, left = index // per_row * side, index % per_row * side
-        bottom, right = min(top + side, height), min(left + side, width)
-        pixel = (weights.row[position] - top) * (right - left) + weights.col[position] - left
-        window = slice(top, bottom), slice(left, right)
+        chunk = tiling.tile(*divmod(index, per_row))
+        row, col = weights.row[position] - chunk.row, weights.col[position] - chunk.col
+        pixel = row * chunk.width + col
         breaks = (np.diff(position) != 1) | (np.diff(pixel) != 1)
         start = np.concatenate([[0], np.flatnonzero(breaks) + 1])
         length = np.diff(start, append=len(position)).astype(np.int32)
-        parts.append(_Part(window, position[start], pixel[start], length))
+        parts.append(_Part(chunk, position[start], pixel[start], length))
     return parts
 
 

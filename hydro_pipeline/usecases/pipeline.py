@@ -10,12 +10,15 @@ import pyarrow as pa
 import pystac
 
 from hydro_pipeline.area import Area
+from hydro_pipeline.cube.head import look, open_head
 from hydro_pipeline.cube.layout import check_meaning, meaning
 from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.errors import AreaError, MissingDayError
 from hydro_pipeline.fields.fields import FieldsReading, read_fields
+from hydro_pipeline.ingest.chain import Chain
 from hydro_pipeline.ingest.look_ahead import read_ahead
-from hydro_pipeline.ingest.run import DayReport, Ingest
+from hydro_pipeline.ingest.report import DayReport
+from hydro_pipeline.ingest.run import run
 from hydro_pipeline.scenes.catalog import Catalog, open_catalog
 from hydro_pipeline.scenes.day_record import failures
 from hydro_pipeline.settings import Settings
@@ -99,15 +102,15 @@ class Pipeline:
         `SceneReadError` where a scene cannot be read (days before it stay committed).
         """
         area = self.area(name)
-        ingest = Ingest(self.store, area, self.settings, run_id)
         days = sorted(days)
         if resume:
             days = [day for day in days if not self._made_by(name, day, run_id)]
         if not days:
             return
-        ingest.writer.check(days[0])
-        imagery = read_ahead(self._items(area, days), area, self.settings)
-        yield from ingest.run(imagery, days[-1])
+        chain = Chain.of(self.store, area, self.settings, run_id)
+        head = look(open_head(chain.target), days[0])
+        found = read_ahead(self._items(area, days), area, self.settings, chain.tiling)
+        yield from run(chain, head, found, days[-1])
 
     def update_field_stats(self, name: str, days: Sequence[dt.date]) -> Iterator[StatsReport]:
         """Compute exactly the stale (field, day) pairs in `days` and drop unwanted rows.

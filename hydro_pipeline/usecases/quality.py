@@ -2,13 +2,14 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from hydro_pipeline.composite.kernel import NEVER, carry_block
 from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.days import day_number
-from hydro_pipeline.grid import Window, nothing, windows
+from hydro_pipeline.grid import Window, nothing
 from hydro_pipeline.product import NODATA, Int16
 from hydro_pipeline.scenes.day_record import from_bytes
 from hydro_pipeline.stats.stale import Wanted
@@ -34,11 +35,8 @@ def sample_days(days: Sequence[dt.date]) -> list[dt.date]:
 def sample_window(cube: Cube, day: dt.date) -> Window:
     """A window of the grid inside one chunk; another one each day, the same for the same day."""
     chosen = np.random.default_rng(day_number(day))
-    rows, cols = chosen.choice(np.array(windows(cube.shape, cube.chunk), object))
-    return (
-        slice(rows.start, min(rows.stop, rows.start + SAMPLE_PX)),
-        slice(cols.start, min(cols.stop, cols.start + SAMPLE_PX)),
-    )
+    tile = list(cube.tiling)[chosen.integers(len(cube.tiling))]
+    return replace(tile, height=min(tile.height, SAMPLE_PX), width=min(tile.width, SAMPLE_PX))
 
 
 def unlawful(cube: Cube, days: Sequence[dt.date]) -> list[str]:

@@ -16,7 +16,6 @@ from hydro_pipeline.area import Area
 from hydro_pipeline.composite.kernel import composite_block
 from hydro_pipeline.cube import repeat as cube_repeat
 from hydro_pipeline.cube.read import Cube
-from hydro_pipeline.cube.writer import CubeWriter
 from hydro_pipeline.days import day_number
 from hydro_pipeline.errors import (
     ConflictError,
@@ -25,15 +24,16 @@ from hydro_pipeline.errors import (
     StoreAccessError,
     StoreUnavailableError,
 )
-from hydro_pipeline.grid import windows
+from hydro_pipeline.grid import Tiling, Window
 from hydro_pipeline.product import NODATA
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.storage.store import Store
+from tests.support.cubes import Writer
 
 AREA = Area.from_bbox("farm", (5.0, 51.0, 5.06, 51.04))
 SHAPE = tuple(AREA.grid.shape)
 DAY = dt.date(2024, 3, 1)
-WHOLE = (slice(0, SHAPE[0]), slice(0, SHAPE[1]))
+WHOLE = Window.whole(SHAPE)
 
 
 def day(n):
@@ -53,15 +53,15 @@ def put(writer, when, seen, scenes=1):
     """Commit one day from what was observed on it."""
     edit = writer.begin(when)
     written = []
-    for window in windows(SHAPE, 512):
+    for window in Tiling(SHAPE, 512):
         before, before_on = edit.part.previous(window)
-        mine = seen[window]
+        mine = seen[window.slices]
         ndvi = np.where(mine != NODATA, mine, before)
         on = np.where(mine != NODATA, day_number(when), before_on).astype(np.int16)
         old = (mine == NODATA) & (day_number(when) - on.astype(int) > writer.target.max_age)
         new = np.where(old, NODATA, ndvi), np.where(old, NODATA, on)
         written.append(edit.part.write(window, new, (before, before_on)))
-    return edit.commit(written, scenes, {"scenes": ["S2A_TEST"]})
+    return writer.commit(edit, written, scenes, {"scenes": ["S2A_TEST"]})
 
 
 def pixels(store, name="farm"):
@@ -78,11 +78,11 @@ def store(settings):
 
 @pytest.fixture
 def writer(store, settings):
-    return CubeWriter(store, AREA, settings)
+    return Writer(store, AREA, settings)
 
 
 def test_the_area_has_several_chunks():
-    assert len(windows(SHAPE, 256)) == 4
+    assert len(Tiling(SHAPE, 256)) == 4
 
 
 def test_a_reader_sees_cf_with_crs(store, writer):
@@ -131,7 +131,7 @@ def test_a_day_without_the_day_before_is_refused_with_what_to_run(store, writer)
 def test_a_cube_begins_on_the_start_date(tmp_path):
     settings = Settings.load(root=str(tmp_path), start_date=day(0))
     store = Store(settings)
-    writer = CubeWriter(store, AREA, settings)
+    writer = Writer(store, AREA, settings)
     with pytest.raises(MissingDayError, match="--from 2024-03-01 --to 2024-03-03"):
         writer.begin(day(2))
     assert Cube.open(store, "farm") is None
@@ -188,7 +188,7 @@ def test_a_day_that_shows_nothing_new_is_stored_as_a_reference(store, writer):
 
 def test_a_day_written_before_its_turn_is_the_same_day(store, settings, tmp_path):
     """Day 2 is written when day 0 is the last; day 1 comes in between."""
-    writer = CubeWriter(store, AREA, settings)
+    writer = Writer(store, AREA, settings)
     seen = [observed(0), observed(1), observed(2, rows=slice(0, 100))]
     put(writer, day(0), seen[0])
     assert writer.ahead(day(2)) is None
@@ -201,15 +201,17 @@ def test_a_day_written_before_its_turn_is_the_same_day(store, settings, tmp_path
         before[1][seen[n] != NODATA] = day_number(day(n))
     new, old = ([a.astype(np.int16) for a in arrays] for arrays in (before, old))
     written = [
-        ahead.write(window, tuple(a[window] for a in new), tuple(a[window] for a in old))
-        for window in windows(SHAPE, 256)
+        ahead.write(
+            window, tuple(a[window.slices] for a in new), tuple(a[window.slices] for a in old)
+        )
+        for window in Tiling(SHAPE, 256)
     ]
     assert Cube.open(store, "farm").days == [day(0)]
     put(writer, day(1), seen[1])
-    commit = writer.begin(day(2)).commit(written, 1, {})
+    commit = writer.commit(writer.begin(day(2)), written)
     assert commit.revision == 1
     once = Store(settings.model_copy(update={"root": str(tmp_path / "once")}))
-    at_once = CubeWriter(once, AREA, settings)
+    at_once = Writer(once, AREA, settings)
     for n in range(3):
         put(at_once, day(n), seen[n])
     assert pixels(store) == pixels(once)
@@ -237,22 +239,22 @@ def test_a_day_without_a_scene_looks_for_old_chunks_once_in_a_process(
         counts.append(len([key for key in asked if key.startswith("ndvi/c/")]))
     assert counts[2:] == [4, 8, 4, 8, 4, 8, 4]  # the four corners, of the newest days alone
     asked.clear()
-    put(CubeWriter(store, AREA, settings), day(9), nothing, scenes=0)
+    put(Writer(store, AREA, settings), day(9), nothing, scenes=0)
     assert len([key for key in asked if key.startswith("ndvi/c/")]) == 20
     for n in range(10):
         assert np.array_equal(Cube.open(store, "farm").read(day(n), WHOLE)[0], observed(0))
 
 
 def test_two_writers_on_one_state_conflict(store, settings):
-    put(CubeWriter(store, AREA, settings), day(0), observed(0))
-    slow, fast = (CubeWriter(store, AREA, settings) for _ in range(2))
+    put(Writer(store, AREA, settings), day(0), observed(0))
+    slow, fast = (Writer(store, AREA, settings) for _ in range(2))
     late = slow.begin(day(1))
     new = observed(5), observed(5)
     written = late.part.write(WHOLE, new, late.part.previous(WHOLE))
     put(fast, day(1), observed(1))
     expected = pixels(store)
     with pytest.raises(ConflictError, match="another run committed first"):
-        late.commit([written], 1, {})
+        slow.commit(late, [written])
     assert pixels(store) == expected
 
 
@@ -260,10 +262,10 @@ def test_other_settings_are_refused(store, writer, settings):
     put(writer, day(0), observed(0))
     other = settings.model_copy(update={"cloud_buffer_m": 0.0, "clear_classes": (4,)})
     with pytest.raises(CubeMeaningError, match=r"cloud_buffer_m is 60\.0 there and 0\.0 now"):
-        CubeWriter(store, AREA, other).begin(day(1))
+        Writer(store, AREA, other).begin(day(1))
     moved = Area.from_bbox("farm", (5.0, 51.0, 5.08, 51.04))
     with pytest.raises(CubeMeaningError, match="shape"):
-        CubeWriter(store, moved, settings).begin(day(1))
+        Writer(store, moved, settings).begin(day(1))
 
 
 def test_a_lost_chunk_is_an_error_not_nodata(store, writer, settings):
@@ -280,7 +282,7 @@ def test_the_same_on_a_directory_and_on_s3(kind, settings, request, tmp_path):
     chosen = settings if kind == "directory" else request.getfixturevalue("s3").settings()
     store = Store(chosen)
     assert Cube.open(store, "farm") is None
-    writer = CubeWriter(store, AREA, chosen)
+    writer = Writer(store, AREA, chosen)
     for n in range(2):
         put(writer, day(n), observed(n))
     seen = np.where(observed(1) != NODATA, observed(1), observed(0))
@@ -290,7 +292,7 @@ def test_the_same_on_a_directory_and_on_s3(kind, settings, request, tmp_path):
 def test_wrong_keys_are_named(s3):
     settings = s3.settings(root="s3://no-such-bucket")
     with pytest.raises((StoreAccessError, StoreUnavailableError), match="no-such-bucket"):
-        CubeWriter(Store(settings), AREA, settings).begin(day(0))
+        Writer(Store(settings), AREA, settings).begin(day(0))
 
 
 season = st.lists(st.integers(0, 9), min_size=2, max_size=6)
@@ -311,7 +313,7 @@ def test_late_scenes_end_in_the_cube_that_would_have_been(first, late, max_age):
         for root in (late_root, once_root):
             settings = Settings.load(root=root, max_age_days=max_age)
             store = Store(settings)
-            made.append((store, CubeWriter(store, AREA, settings)))
+            made.append((store, Writer(store, AREA, settings)))
         (late_store, late_writer), (once_store, once_writer) = made
         for n, values in enumerate(seen):
             put(late_writer, day(n), values)
@@ -333,7 +335,7 @@ def test_late_scenes_end_in_the_cube_that_would_have_been(first, late, max_age):
 def test_days_without_an_observation_are_alike_until_values_get_too_old(tmp_path):
     settings = Settings.load(root=str(tmp_path), max_age_days=2)
     store = Store(settings)
-    writer = CubeWriter(store, AREA, settings)
+    writer = Writer(store, AREA, settings)
     for n, share in enumerate((0.4, 0.0, 0.0, 0.0, 0.4, 0.0)):
         put(writer, day(n), observed(n, share))
     cube = Cube.open(store, "farm")

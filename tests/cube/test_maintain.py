@@ -8,13 +8,14 @@ import pytest
 from hydro_pipeline.area import Area
 from hydro_pipeline.cube.maintain import maintain
 from hydro_pipeline.cube.read import Cube
-from hydro_pipeline.cube.writer import CubeWriter
 from hydro_pipeline.days import day_number
+from hydro_pipeline.grid import Window
 from hydro_pipeline.product import NODATA
 from hydro_pipeline.storage.store import Store
+from tests.support.cubes import Writer
 
 AREA = Area.from_bbox("farm", (5.0, 51.0, 5.02, 51.02))
-WHOLE = tuple(slice(0, side) for side in AREA.grid.shape.yx)
+WHOLE = Window.whole(AREA.grid.shape.yx)
 FIRST = dt.date(2024, 1, 1)
 
 
@@ -31,7 +32,7 @@ def put(writer, number, value):
     shape = AREA.grid.shape.yx
     seen = day_number(edit.day) if value != NODATA else NODATA
     new = np.full(shape, value, np.int16), np.full(shape, seen, np.int16)
-    edit.commit([edit.part.write(WHOLE, new, before)], 1, {})
+    writer.commit(edit, [edit.part.write(WHOLE, new, before)])
 
 
 def pixels(store):
@@ -40,7 +41,7 @@ def pixels(store):
 
 
 def test_every_day_stays_and_the_next_can_be_made(store, settings):
-    writer = CubeWriter(store, AREA, settings)
+    writer = Writer(store, AREA, settings)
     for number in range(4):
         put(writer, number, number // 2)
     put(writer, 3, 9)
@@ -56,12 +57,12 @@ def test_every_day_stays_and_the_next_can_be_made(store, settings):
     assert sum(o.size for o in store.listing("cubes/farm")) < size
     assert maintain(store, "farm", tomorrow, keep_days=1).expired == 0
 
-    put(CubeWriter(store, AREA, settings), 4, 5)
+    put(Writer(store, AREA, settings), 4, 5)
     assert pixels(store)[:4] == before
 
 
 def test_young_states_stay(store, settings):
-    writer = CubeWriter(store, AREA, settings)
+    writer = Writer(store, AREA, settings)
     put(writer, 0, 1)
     put(writer, 1, 2)
     done = maintain(store, "farm", dt.datetime.now(dt.UTC))

@@ -22,7 +22,7 @@ from rasterio.windows import from_bounds
 
 from hydro_pipeline.area import Area
 from hydro_pipeline.imagery.cloud_mask import clear_mask
-from hydro_pipeline.imagery.load import load
+from hydro_pipeline.imagery.load import load, tiling_of
 from hydro_pipeline.scenes.catalog import open_catalog
 from hydro_pipeline.scenes.item import parse_item
 from hydro_pipeline.scenes.scene import Scene
@@ -36,7 +36,7 @@ RNG = np.random.default_rng(5)
 
 def read(scenes, area, settings=PLAIN, workers=4):
     """Red, nir and clear as computed arrays."""
-    made = load(scenes, area, settings)
+    made = load(scenes, area, settings, tiling_of(area))
     return dask.compute(made.red, made.nir, made.clear, scheduler="threads", num_workers=workers)
 
 
@@ -175,14 +175,14 @@ def test_arrays_are_lazy_alike_and_as_stored(season):
         area = season.area("demo")
         items = open_catalog(settings).scenes(area, season.first_day, season.first_day)
         scenes = select(items[season.first_day]).scenes
-        made = load(scenes, area, settings)
+        made = load(scenes, area, settings, tiling_of(area))
         assert api.counts["cog_requests"] == 0
     assert made.red.chunks == made.nir.chunks == made.clear.chunks
     assert made.red.shape == made.clear.shape == (len(scenes), *area.grid.shape)
     assert (made.red.dtype, made.nir.dtype, made.clear.dtype) == (np.uint16, np.uint16, np.bool_)
     assert made.offset.dtype == np.float32
     assert made.offset.tolist() == [np.float32(scene.offset) for scene in scenes]
-    nothing = load([], area, settings)
+    nothing = load([], area, settings, tiling_of(area))
     assert nothing.red.shape == nothing.clear.shape == (0, *area.grid.shape)
     assert dask.compute(nothing.clear)[0].shape == (0, *area.grid.shape)
 
@@ -191,7 +191,10 @@ def test_the_same_scenes_on_another_area_are_other_reads(tmp_path):
     """Two graphs computed together must not share a read that was cut to one of the areas."""
     scene = noise(tmp_path, 200)
     one, other = area_at(600_120, 5_699_820, 900, 900), area_at(600_180, 5_699_820, 840, 600)
-    a, b = load([scene], one, PLAIN).red, load([scene], other, PLAIN).red
+    a, b = (
+        load([scene], one, PLAIN, tiling_of(one)).red,
+        load([scene], other, PLAIN, tiling_of(other)).red,
+    )
     together = dask.compute(a, b)
     for made, area in zip(together, (one, other), strict=True):
         np.testing.assert_array_equal(made[0], window(scene.red, area.grid))

@@ -12,7 +12,7 @@ import rasterio
 
 from hydro_pipeline.errors import CatalogUnavailableError, SceneReadError
 from hydro_pipeline.imagery import reading
-from hydro_pipeline.imagery.load import load
+from hydro_pipeline.imagery.load import load, tiling_of
 from hydro_pipeline.imagery.reading import Tries
 from hydro_pipeline.scenes.catalog import open_catalog
 from hydro_pipeline.scenes.http import Limits
@@ -62,7 +62,12 @@ def scenes(api, season):
 
 
 def read(scenes, season, **settings):
-    made = load(scenes, season.area("farm"), Settings.load(cloud_buffer_m=0, **settings))
+    made = load(
+        scenes,
+        season.area("farm"),
+        Settings.load(cloud_buffer_m=0, **settings),
+        tiling_of(season.area("farm")),
+    )
     return dask.compute(made.red, made.nir, made.clear, scheduler="threads", num_workers=4)
 
 

@@ -12,7 +12,7 @@ import rasterio
 from hydro_pipeline.area import Area
 from hydro_pipeline.cli import main as cli
 from hydro_pipeline.errors import InputError, SceneReadError
-from hydro_pipeline.imagery.load import load
+from hydro_pipeline.imagery.load import load, tiling_of
 from hydro_pipeline.imagery.recording import record
 from hydro_pipeline.scenes.catalog import open_catalog
 from hydro_pipeline.scenes.selection import select
@@ -26,7 +26,7 @@ def seen(settings, area, first, last):
     days = {}
     for day, items in open_catalog(settings).scenes(area, first, last).items():
         selection = select(items)
-        made = load(selection.scenes, area, settings)
+        made = load(selection.scenes, area, settings, tiling_of(area))
         pixels = dask.compute(made.red, made.nir, made.clear)
         decisions = [(s.id, s.baseline, s.updated, s.decision) for s in selection.scenes]
         days[day] = decisions, [r.reason for r in selection.refused], pixels

@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 
 from hydro_pipeline.composite.kernel import observe_block
-from hydro_pipeline.cube.writer import CubeWriter
 from hydro_pipeline.errors import ConflictError
-from hydro_pipeline.imagery.load import load
+from hydro_pipeline.imagery.load import load, tiling_of
 from hydro_pipeline.imagery.reading import Kept, expect, forget
-from hydro_pipeline.ingest import look_ahead
+from hydro_pipeline.ingest import chain, look_ahead
 from hydro_pipeline.ingest.blocks import observed
 from hydro_pipeline.ingest.look_ahead import _ahead, _Coming
 from hydro_pipeline.ingest.workers import threads
@@ -46,17 +45,17 @@ def test_each_file_is_opened_once(season, made, tmp_path):
 
 def test_days_are_written_before_their_turn_and_need_not_be(season, made, tmp_path, monkeypatch):
     parts = []
-    ahead = CubeWriter.ahead
+    ahead = chain.ahead
 
-    def recorded(writer, day):
-        parts.append(ahead(writer, day))
+    def recorded(head, day):
+        parts.append(ahead(head, day))
         return parts[-1]
 
-    monkeypatch.setattr(CubeWriter, "ahead", recorded)
+    monkeypatch.setattr(chain, "ahead", recorded)
     early = set_up(season, tmp_path / "early")
     run(early, days_of(season))
     assert sum(part is not None for part in parts) >= len(days_of(season)) - 3
-    monkeypatch.setattr(CubeWriter, "ahead", lambda writer, day: None)
+    monkeypatch.setattr(chain, "ahead", lambda head, day: None)
     in_turn = set_up(season, tmp_path / "in-turn")
     run(in_turn, days_of(season))
     assert pixels(early) == pixels(in_turn) == pixels(made)
@@ -102,7 +101,7 @@ def test_strips_read_each_block_once(tmp_path, buffer_m):
         hrefs = {b: f"{server.origin}/cogs/noise_{b}.tif" for b in ("red", "nir", "scl")}
         remote = dataclasses.replace(scene, **hrefs)
         kept = Kept(area.grid, buffer_m)
-        imagery = load([remote], area, settings, large=True, kept=kept)
+        imagery = load([remote], area, settings, tiling_of(area, held=False), kept)
         blocks = observed(imagery, threads(4))
         sent = server.cog_bytes_by_path
         for band in ("red", "nir"):
@@ -110,9 +109,9 @@ def test_strips_read_each_block_once(tmp_path, buffer_m):
             assert sent[f"noise_{band}.tif"] <= 1.05 * needed + 16_384
     red, nir, clear = expected(scene, area, settings)
     whole = observe_block([red], [nir], [clear], imagery.offset, area.grid.shape.yx)
-    assert len({window[0] for window in blocks}) == 3
+    assert len({window.row for window in blocks}) == 3
     for window, block in blocks.items():
-        np.testing.assert_array_equal(block.ndvi, whole.ndvi[window])
+        np.testing.assert_array_equal(block.ndvi, whole.ndvi[window.slices])
     assert (whole.ndvi != NODATA).any()
     assert buffer_m or not kept._pieces
 
@@ -123,7 +122,7 @@ def test_a_day_made_before_another_run_committed_is_made_anew(
 ):
     """The first day lacks a scene until another run, that knows it, comes between."""
     if not prepared:
-        monkeypatch.setattr(CubeWriter, "prepare", lambda writer: None)
+        monkeypatch.setattr(chain, "prepare", lambda head: head)
     days = days_of(season)
     full, short = set_up(season, tmp_path), set_up(season, tmp_path)
     find = StaticCatalog._find

@@ -103,10 +103,9 @@ def test_records_of_a_season_replay_it(made, season, tmp_path):
     first.put_area(season.area("demo"))
     (report,) = first.ingest_days("demo", [season.first_day], run_id="a-run")
     assert report.outcome == "observed"
-    whole = (slice(0, 10_000), slice(0, 10_000))
     for ours, theirs in zip(
-        first.cube("demo").read(season.first_day, whole),
-        made.cube("demo").read(season.first_day, whole),
+        first.cube("demo").read(season.first_day),
+        made.cube("demo").read(season.first_day),
         strict=True,
     ):
         np.testing.assert_array_equal(ours, theirs)

@@ -72,8 +72,7 @@ def run(folder, tmp_path, **settings) -> Pipeline:
 
 def composites(pipeline) -> dict[dt.date, np.ndarray]:
     cube = pipeline.cube("mol")
-    whole = (slice(0, cube.shape[0]), slice(0, cube.shape[1]))
-    return {day: cube.read(day, whole)[0] for day in cube.days}
+    return {day: cube.read(day)[0] for day in cube.days}
 
 
 def used(pipeline, day) -> dict:

@@ -9,7 +9,6 @@ from hydro_pipeline.area import Area
 from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.defs.launch import materialize
 from hydro_pipeline.fields.fields import put_fields
-from hydro_pipeline.grid import windows
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.simulation.season import Season, simulate
 from hydro_pipeline.simulation.server import StandIn
@@ -63,13 +62,13 @@ def test_a_late_field_reads_its_chunks_and_nothing_else(season, tmp_path, monkey
         assert set(earth_search.counts.values()) == {0}
         assert [r for r in counting.requests if r[0] == "PUT" and "/cubes/" in r[1]] == []
         weights = build_weights([late], area.grid, pipeline.settings.zonal_weights)
-        side = cube.chunk
+        side = cube.tiling.side
         under = {(r // side, c // side) for r, c in zip(weights.row, weights.col, strict=True)}
         gets = counting.gets("/cubes/farm/chunks/")
         per_array = len(under) * len(stale)
         # Of the two arrays, observed_on may compress into its manifest and needs no GET then.
         assert per_array <= len(gets) <= 2 * per_array + _daily(cube)
-        assert len(under) < len(windows(cube.shape, side))
+        assert len(under) < len(cube.tiling)
 
     with dg.DagsterInstance.get() as instance:
         asked = dg.AssetKey(["farm", "ndvi_composite"])

@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
+from hydro_pipeline.grid import Tiling
 from hydro_pipeline.stats import sample as module
 from hydro_pipeline.stats import update as field_stats
 from hydro_pipeline.stats.kernel import Weights
@@ -18,15 +19,15 @@ DAY = dt.date(2024, 5, 1)
 class Pixels:
     """A cube of one day in memory, 10 x 45 pixels in chunks of 4, that notes what is asked."""
 
-    chunk, shape = 4, (10, 45)
+    tiling = Tiling((10, 45), 4)
 
     def __init__(self):
-        self.ndvi = np.arange(450, dtype=np.int16).reshape(self.shape)
+        self.ndvi = np.arange(450, dtype=np.int16).reshape(self.tiling.shape)
         self.asked = []
 
     def read(self, day, window):
-        self.asked.append(tuple((s.start, s.stop) for s in window))
-        return self.ndvi[window], self.ndvi[window] + np.int16(1000)
+        self.asked.append(tuple((s.start, s.stop) for s in window.slices))
+        return self.ndvi[window.slices], self.ndvi[window.slices] + np.int16(1000)
 
 
 @pytest.mark.parametrize("sorted_at_once", [1, 3, 100])

@@ -11,19 +11,16 @@ from hydro_pipeline.area import Area
 from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.errors import AreaError, CubeMeaningError, MissingDayError, SceneReadError
 from hydro_pipeline.fields.fields import put_fields
+from hydro_pipeline.grid import Window
 from hydro_pipeline.product import NODATA
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.simulation.server import StandIn
 from hydro_pipeline.usecases.pipeline import Pipeline
 
 
-def whole(cube):
-    return (slice(0, cube.shape[0]), slice(0, cube.shape[1]))
-
-
 def pixels(pipeline, name="farm"):
     cube = Cube.open(pipeline.store, name)
-    return [tuple(a.tobytes() for a in cube.read(day, whole(cube))) for day in cube.days]
+    return [tuple(a.tobytes() for a in cube.read(day)) for day in cube.days]
 
 
 def table(pipeline, name="farm"):
@@ -71,7 +68,7 @@ def test_the_composite_is_the_truth_where_it_was_seen(season, made):
     cube = Cube.open(made.store, "farm")
     errors = []
     for n, day in enumerate(cube.days):
-        ndvi, on = cube.read(day, whole(cube))
+        ndvi, on = cube.read(day)
         seen = on == (day - dt.date(1970, 1, 1)).days
         errors.append(np.abs(ndvi[seen] * 1e-4 - season.truth(day)[seen]))
         assert (ndvi[on == NODATA] == NODATA).all()
@@ -119,11 +116,8 @@ def test_parts_of_an_area_equal_the_whole(season, made, tmp_path):
         height, width = part.grid.shape
         assert row >= 0
         assert col >= 0
-        window = (
-            slice(row, min(row + height, cube.shape[0])),
-            slice(col, min(col + width, cube.shape[1])),
-        )
-        mine = (slice(0, window[0].stop - row), slice(0, window[1].stop - col))
+        window = Window(row, col, height, width) & Window.whole(cube.shape)
+        mine = Window.whole(window.shape)
         half = Cube.open(pipeline.store, name)
         for day in cube.days:
             for ours, theirs in zip(half.read(day, mine), cube.read(day, window), strict=True):
@@ -332,7 +326,7 @@ def test_the_preview_is_the_cube_thinned(season, tmp_path):
     report = next(iter(pipeline.ingest_days("farm", days_of(season)[:1])))
     cube = Cube.open(pipeline.store, "farm")
     step = -(-max(cube.shape) // 300)
-    ndvi, on = cube.read(report.day, whole(cube))
+    ndvi, on = cube.read(report.day)
     assert np.array_equal(report.preview, ndvi[::step, ::step])
     expected = np.where(on == NODATA, -1, (report.day - dt.date(1970, 1, 1)).days - on)
     assert np.array_equal(report.preview_age, expected[::step, ::step])

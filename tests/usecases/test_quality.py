@@ -12,6 +12,7 @@ import zarr
 from hydro_pipeline.defs.build import build_defs
 from hydro_pipeline.defs.names import key, range_tags
 from hydro_pipeline.fields.fields import put_fields
+from hydro_pipeline.grid import Window
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.stats.stale import Wanted
 from hydro_pipeline.usecases import quality
@@ -107,10 +108,10 @@ def test_sample_is_spread_over_the_days_and_over_the_grid(pipeline):
     assert quality.sample_days(days[:3]) == days[:3]
     cube = pipeline.cube("farm")
     for day in days[:20]:
-        rows, cols = quality.sample_window(cube, day)
-        assert 0 < rows.stop - rows.start <= quality.SAMPLE_PX
-        assert rows.start // cube.chunk == (rows.stop - 1) // cube.chunk
-        assert cols.stop <= cube.shape[1]
+        window = quality.sample_window(cube, day)
+        assert 0 < window.height <= quality.SAMPLE_PX
+        assert len(cube.tiling.under(window)) == 1
+        assert window & Window.whole(cube.shape) == window
 
 
 def test_wrong_composite_blocks_the_statistics_of_its_run(season, pipeline, monkeypatch):

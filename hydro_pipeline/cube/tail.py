@@ -1,0 +1,83 @@
+"""The days after one that was written again: carried anew from stored pixels, without imagery."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hydro_pipeline.composite.kernel import carry_block
+from hydro_pipeline.cube.layout import ARRAYS
+from hydro_pipeline.cube.part import DayPart
+from hydro_pipeline.days import number_day
+from hydro_pipeline.grid import Window
+from hydro_pipeline.parallel import in_threads
+from hydro_pipeline.product import NODATA
+
+Chunk = tuple[str, int, Window]
+"""Array, position on the time axis, window."""
+
+
+@dataclass(frozen=True)
+class _Carried:
+    """A chunk of a later day that was written anew."""
+
+    at: int
+    """The day's position."""
+    chunk: Window
+    names: list[str]
+    gained: int
+    """Pixels that have a value now and had none."""
+
+
+def refresh(
+    part: DayPart, changed: Sequence[Window], length: int, max_age: int
+) -> tuple[tuple[dt.date, ...], list[Chunk]]:
+    """Carry the `changed` chunks of a day into the days after it, up to position `length`, each
+    until a day comes out unchanged. Values older than `max_age` days become nodata.
+
+    Returns the days whose pixels changed, and the chunks that were written; the revisions and
+    shares of these days follow.
+    """
+    if part.is_new or not changed or part.index + 1 == length:
+        return (), []
+
+    def carry(chunk: Window) -> list[_Carried]:
+        carried = []
+        before = part.read(part.index, chunk)
+        for index in range(part.index + 1, length):
+            there = part.read(index, chunk)
+            number = part.number + index - part.index
+            new = carry_block(*there, *before, number, max_age)
+            differing = [
+                (name, chunk, mine)
+                for name, mine, other in zip(ARRAYS, new, there, strict=True)
+                if not np.array_equal(mine, other)
+            ]
+            if not differing:
+                break
+            part.put(index, differing)
+            gained = np.count_nonzero(new[0] != NODATA) - np.count_nonzero(there[0] != NODATA)
+            carried.append(_Carried(index, chunk, [name for name, _, _ in differing], int(gained)))
+            before = new
+        return carried
+
+    every = [carried for chunk in in_threads(carry, changed) for carried in chunk]
+    _bump(part, every, length)
+    first = part.number - part.index
+    return (
+        tuple(number_day(first + index) for index in sorted({c.at for c in every})),
+        [(name, c.at, c.chunk) for c in every for name in c.names],
+    )
+
+
+def _bump(part: DayPart, every: list[_Carried], length: int) -> None:
+    pixels = np.prod(part.tiling.shape)
+    touched = np.zeros(length, np.int32)
+    gained = np.zeros(length, np.int64)
+    for carried in every:
+        touched[carried.at] = 1
+        gained[carried.at] += carried.gained
+    revision, valid = part.arrays["revision"], part.arrays["valid_fraction"]
+    revision[:] = revision[:] + touched
+    valid[:] = np.where(gained, (np.rint(valid[:] * pixels) + gained) / pixels, valid[:])

@@ -1,0 +1,237 @@
+"""From what was seen on a day to its commit: each day's composite on that of the day before.
+
+Two values are handed on: `Made`, a composite in memory, and `Head`, the end of the stored cube.
+"""
+
+import datetime as dt
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hydro_pipeline.area import Area
+from hydro_pipeline.composite.kernel import NEVER, VALID, Block, carry_block, carry_onto, dated
+from hydro_pipeline.composite.tally import Piece, Tally, piece_of
+from hydro_pipeline.cube.day import DayEdit, begin
+from hydro_pipeline.cube.head import Head, Id, ahead, before, prepare
+from hydro_pipeline.cube.part import DayPart, Written
+from hydro_pipeline.cube.target import Target
+from hydro_pipeline.days import day_number
+from hydro_pipeline.errors import HydroError, SceneError
+from hydro_pipeline.grid import Pixels, Tiling, Window, nothing
+from hydro_pipeline.imagery.load import tiling_of
+from hydro_pipeline.ingest.blocks import compose
+from hydro_pipeline.ingest.look_ahead import DayFound, is_held
+from hydro_pipeline.ingest.report import DayReport, outcome_of
+from hydro_pipeline.ingest.workers import Cluster, threads
+from hydro_pipeline.parallel import THREADS, in_threads, meanwhile
+from hydro_pipeline.product import SCALE
+from hydro_pipeline.scenes.day_record import clear_failure, day_record, to_bytes, warnings_of
+from hydro_pipeline.settings import OffsetCheck, Settings
+from hydro_pipeline.storage.keys import scenes_key
+from hydro_pipeline.storage.store import Store
+
+WINDOWS_AT_ONCE = 2
+"""Windows that are written at once."""
+
+
+@dataclass(frozen=True)
+class Chain:
+    """What all days of a run have in common."""
+
+    store: Store
+    area: Area
+    settings: Settings
+    target: Target
+    tiling: Tiling
+    """How the area's days are cut, in memory and while they are written."""
+    run_id: str
+    cluster: Cluster | None = None
+    """Whose workers read and write, if not this process."""
+
+    @classmethod
+    def of(cls, store: Store, area: Area, settings: Settings, run_id: str = "") -> "Chain":
+        """The days of one run over an area."""
+        tiling = tiling_of(area, is_held(area, settings))
+        return cls(store, area, settings, Target.of(store, area, settings), tiling, run_id)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A day's composite in memory, by tile."""
+
+    day: dt.date
+    found: DayFound
+    id: Id
+    base: Id
+    """Of the composite that it was made on."""
+    before: Mapping[Window, Pixels]
+    """That composite; empty where this one is written already."""
+    pixels: Mapping[Window, Pixels]
+    tally: Tally
+    seconds: float
+    """That making it took."""
+    written: list[Written] | None = None
+    """What writing it ahead gave, if it was."""
+
+
+def make(chain: Chain, head: Head, day: dt.date, found: DayFound, last: Made | None) -> Made | None:
+    """The composite of `day` in memory, on that of the day before.
+
+    `last` is the day before, not stored yet; None: `head` is its end. Where `head` is prepared the
+    composite is written ahead. None where a day is not held: it is left to `commit`.
+    """
+    if found.observed is None:
+        return None
+    if last is None:
+        tiles = list(chain.tiling)
+        stored = in_threads(lambda tile: before(head, day, tile), tiles)
+        return _made(chain, day, found, dict(zip(tiles, stored, strict=True)), head.composite)
+    made = _made(chain, day, found, last.pixels, last.id)
+    part = ahead(head, day)
+    if part is None:
+        return made
+    return replace(made, before={}, written=_write(chain, made, part))
+
+
+def commit(
+    chain: Chain, head: Head, day: dt.date, found: DayFound, made: Made | None, more: bool
+) -> tuple[Head, DayReport]:
+    """Store a day whole, and say so; the end of the cube with it, prepared if `more` days follow.
+
+    A composite made on another state than the stored one is made anew on that. Raises what `begin`
+    and `DayEdit.commit` raise, and `SceneError` where pixels contradict an offset and settings
+    forbid it; nothing is stored then.
+    """
+    started = time.perf_counter()
+    edit = begin(head, day)
+    if made is None:
+        tally, written, composed = _compose(chain, edit, found)
+        seconds, composite = {"compute": composed}, Id()
+        started += composed
+    else:
+        if made.base is not head.composite or not edit.follows:
+            made = _remade(chain, made, edit.part)
+        written = made.written or _write(chain, made, edit.part)
+        tally, seconds, composite = made.tally, {"compute": made.seconds}, made.id
+    area, selection, outcome = chain.area.name, found.selection, outcome_of(tally.counts)
+    record = day_record(
+        area, day, selection, tally.counts, tally.pixels, outcome, chain.run_id,
+        chain.settings.offset_check,
+    )  # fmt: skip
+    warnings = warnings_of(record)
+    if warnings and chain.settings.offset_check is OffsetCheck.FAIL:
+        raise SceneError(f"{area} {day}: {'; '.join(warnings)} (HYDRO_OFFSET_CHECK=fail)")
+    ids = [scene.id for scene in selection.scenes]
+    with_data = int(np.count_nonzero(tally.counts[:, VALID]))
+    facts = {"scenes": ids, "run_id": chain.run_id, "outcome": outcome}
+    done, stored = edit.commit(written, with_data, facts, composite)
+
+    def put_record() -> None:
+        chain.store.put(scenes_key(area, day), to_bytes(record))
+
+    def clear_note() -> None:
+        clear_failure(chain.store, area, day)
+
+    head = meanwhile(lambda: _prepared(stored) if more else stored, put_record, clear_note)
+    seconds |= {"store": time.perf_counter() - started}
+    return head, DayReport(
+        area=area,
+        day=day,
+        outcome=outcome,
+        scenes=tuple(ids),
+        refused=selection.refused,
+        warnings=warnings,
+        observed_fraction=done.observed / tally.pixels,
+        valid_fraction=done.valid / tally.pixels,
+        mean_age_days=tally.age / done.valid if done.valid else None,
+        mean_ndvi=tally.ndvi * SCALE / done.valid if done.valid else None,
+        revision=done.revision,
+        changed=done.changed,
+        refreshed=done.refreshed,
+        bytes_written=done.bytes_written,
+        seconds=seconds,
+        preview=tally.preview,
+        preview_age=tally.preview_age,
+    )
+
+
+def _prepared(head: Head) -> Head:
+    """`head`, prepared if that can be done; else the next `begin` asks itself."""
+    try:
+        return prepare(head)
+    except HydroError:
+        return head
+
+
+def _made(
+    chain: Chain, day: dt.date, found: DayFound, before: Mapping[Window, Pixels], base: Id
+) -> Made:
+    """The composite on `before`, put into the arrays of what was observed."""
+    assert found.observed is not None
+    observed, number, max_age = found.observed, day_number(day), chain.target.max_age
+
+    def carried(tile: Window) -> Pixels:
+        seen = observed[tile]
+        if seen is None and max_age == NEVER:
+            return before[tile]
+        new = nothing(tile) if seen is None else (seen.ndvi, dated(seen.ndvi, number))
+        carry_onto(*new, *before[tile], number, max_age)
+        return new
+
+    started = time.perf_counter()
+    tiles = list(chain.tiling)
+    pixels = dict(zip(tiles, in_threads(carried, tiles), strict=True))
+    tally = _tally(chain, found, day, pixels)
+    took = time.perf_counter() - started
+    return Made(day, found, Id(), base, before, pixels, tally, took)
+
+
+def _remade(chain: Chain, made: Made, part: DayPart) -> Made:
+    """The composite on the day before as it is stored now: what was observed on the day stays."""
+    number, max_age = day_number(made.day), chain.target.max_age
+    tiles = list(chain.tiling)
+    before = dict(zip(tiles, in_threads(part.previous, tiles), strict=True))
+
+    def carried(tile: Window) -> Pixels:
+        return carry_block(*made.pixels[tile], *before[tile], number, max_age)
+
+    pixels = dict(zip(tiles, in_threads(carried, tiles), strict=True))
+    tally = _tally(chain, made.found, made.day, pixels)
+    return replace(made, id=Id(), before=before, pixels=pixels, tally=tally, written=None)
+
+
+def _tally(chain: Chain, found: DayFound, day: dt.date, pixels: Mapping[Window, Pixels]) -> Tally:
+    assert found.observed is not None
+    observed, number = found.observed, day_number(day)
+    tally = Tally(chain.tiling.shape, len(found.selection.scenes))
+
+    def piece(tile: Window) -> Piece:
+        seen = observed[tile]
+        counts = np.zeros_like(tally.counts) if seen is None else seen.counts
+        return piece_of(Block(*pixels[tile], counts), tile, number, tally.step)
+
+    for part in in_threads(piece, list(chain.tiling)):
+        tally.add(part)
+    return tally
+
+
+def _write(chain: Chain, made: Made, part: DayPart) -> list[Written]:
+    return in_threads(
+        lambda tile: part.write(tile, made.pixels[tile], made.before[tile]),
+        list(chain.tiling),
+        WINDOWS_AT_ONCE,
+    )
+
+
+def _compose(chain: Chain, edit: DayEdit, found: DayFound) -> tuple[Tally, list[Written], float]:
+    """Make the composite from the stored day before, and write each tile as it is made."""
+    started, part, cluster = time.perf_counter(), edit.part, chain.cluster
+    if cluster is not None:
+        cluster.forget(href for scene in found.selection.scenes for href in scene.hrefs)
+        part = part.fork()
+    get = cluster.get if cluster else threads(THREADS)
+    number, max_age = day_number(edit.day), chain.target.max_age
+    tally, written = compose(found.imagery, number, max_age, part.previous, part.write, get)
+    return tally, written, time.perf_counter() - started

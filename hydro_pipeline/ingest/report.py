@@ -1,0 +1,51 @@
+"""What is said of a day that was made."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hydro_pipeline.composite.kernel import USED, VALID
+from hydro_pipeline.scenes.scene import Refusal
+
+
+@dataclass(frozen=True)
+class DayReport:
+    """What was done for one day."""
+
+    area: str
+    day: dt.date
+    outcome: str
+    """`observed`, `all cloud` or `no scene`."""
+    scenes: tuple[str, ...]
+    """Ids of the scenes used, in order of priority."""
+    refused: tuple[Refusal, ...]
+    warnings: tuple[str, ...]
+    observed_fraction: float
+    """Share of the area's pixels seen clear on this very day."""
+    valid_fraction: float
+    """Share of the area's pixels that have a value."""
+    mean_age_days: float | None
+    """Mean age of the values; None where there are none."""
+    mean_ndvi: float | None
+    revision: int
+    changed: bool
+    """Whether any pixel of the day changed."""
+    refreshed: tuple[dt.date, ...]
+    """Later days whose pixels changed with it."""
+    bytes_written: int
+    """Encoded bytes of the chunks written."""
+    seconds: dict[str, float]
+    """Per stage."""
+    preview: NDArray[np.int16]
+    """NDVI thinned to at most 300 pixels on a side, units of 1e-4, nodata -32768."""
+    preview_age: NDArray[np.int16]
+    """Age thinned the same way, days, -1 where there is no value."""
+
+
+def outcome_of(counts: NDArray[np.int64]) -> str:
+    """`observed`, `all cloud` or `no scene`, from `Seen.counts` of the day, (scene, 5)."""
+    if not counts[:, VALID].any():
+        return "no scene"
+    return "observed" if counts[:, USED].any() else "all cloud"
