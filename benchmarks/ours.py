@@ -44,7 +44,7 @@ def _add(stages: defaultdict[str, float], seconds: dict[str, float]) -> None:
 def catch_up(settings: Settings, name: str = "farm") -> Any:
     """What a late run does: find the stale days, compute them."""
     pipeline = Pipeline(settings)
-    reports = list(pipeline.update_field_stats(name, pipeline.stale_days(name)))
+    reports = list(pipeline.update_field_stats(name, pipeline.open(name).stale_days()))
     return {
         "pairs": sum(len(r.computed) for r in reports),
         "chunks": sum(r.chunks_read for r in reports),
@@ -53,7 +53,7 @@ def catch_up(settings: Settings, name: str = "farm") -> Any:
 
 def table(settings: Settings, name: str = "farm") -> dict[tuple[dt.date, str], dict[str, Any]]:
     """Every stored row by day and field."""
-    rows = Pipeline(settings).stats(name).to_pylist()
+    rows = Pipeline(settings).open(name).stats().to_pylist()
     return {(row["date"], row["field_id"]): row for row in rows}
 
 

@@ -20,7 +20,7 @@ def defs() -> dg.Definitions:
     """
     pipeline = Pipeline(Settings.load())
     log = logging.getLogger("dagster")
-    areas, problems = pipeline.area_names(), []
+    areas, problems = pipeline.names(), []
     for area in areas:
         try:
             pipeline.area(area)

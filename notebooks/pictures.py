@@ -12,6 +12,7 @@ from hydro_pipeline.days import day_number
 from hydro_pipeline.product import NODATA, SCALE
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.usecases.pipeline import Pipeline
+from hydro_pipeline.usecases.state import AreaState
 
 SHOWN = (10, 15, 17, 19)
 """Days of the season."""
@@ -21,10 +22,8 @@ TO = Path(__file__).parent / "pictures" / "demo.png"
 
 def main() -> None:
     """Write `pictures/demo.png`: seen, gap-filled, age, and a late field's past."""
-    pipeline = Pipeline(Settings.load(root=str(DATA)))
-    cube = pipeline.cube(AREA)
-    if cube is None:
-        raise SystemExit("no demo data yet: run `make demo` first")
+    state = Pipeline(Settings.load(root=str(DATA))).open(AREA)
+    cube = state.made_cube
     figure = plt.figure(figsize=(11, 9.6), layout="constrained")
     maps, series = figure.subfigures(2, 1, height_ratios=[3, 1.15])
     axes = maps.subplots(3, len(SHOWN))
@@ -49,7 +48,7 @@ def main() -> None:
         axes[0, column].set_title(f"{day}\n{np.isfinite(seen).mean():.0%} seen clear", fontsize=10)
     for row, name in enumerate(("seen that day", "stored: gap-filled", "its age")):
         axes[row, 0].set_ylabel(name, fontsize=11)
-    _draw_series(series.subplots(), pipeline)
+    _draw_series(series.subplots(), state)
     figure.suptitle(
         "A simulated season (not real imagery) as hydro_pipeline stores it", fontsize=12
     )
@@ -57,8 +56,8 @@ def main() -> None:
     figure.savefig(TO, dpi=80, metadata={"Software": None})
 
 
-def _draw_series(axis: plt.Axes, pipeline: Pipeline) -> None:
-    rows = pipeline.stats(AREA, field_id=LATE_FIELD).to_pylist()
+def _draw_series(axis: plt.Axes, state: AreaState) -> None:
+    rows = state.stats(field_id=LATE_FIELD).to_pylist()
     days: list[date] = [row["date"] for row in rows]
     mean = np.array([row["ndvi_mean"] for row in rows])
     axis.fill_between(
@@ -67,7 +66,7 @@ def _draw_series(axis: plt.Axes, pipeline: Pipeline) -> None:
     axis.plot(days, mean, color="#2a7a45", label="mean NDVI (band: 10th to 90th percentile)")
     seen = np.array([row["observed_fraction"] > 0.5 for row in rows])
     axis.plot(np.array(days)[seen], mean[seen], "o", color="#2a7a45", label="mostly seen that day")
-    entered = pipeline.stats(AREA).column("date").to_pylist()[-1]
+    entered = state.stats().column("date").to_pylist()[-1]
     axis.axvline(entered, color="#b0413e", linestyle="--", label="the field is entered")
     axis.set_title(
         f"Field {LATE_FIELD}: entered late, its past computed from the cube", fontsize=10

@@ -21,7 +21,7 @@ def main() -> None:
     chromium = shutil.which("chromium")
     if chromium is None:
         raise SystemExit("Chromium is not installed: apt-get install chromium")
-    report = write_report(Pipeline(Settings.load(root=str(DATA))), AREA)
+    report = write_report(Pipeline(Settings.load(root=str(DATA))).open(AREA))
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]

@@ -105,7 +105,7 @@ def reported(made: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Report
     shutil.copytree(made.settings.root, root)
     (root / "inputs/demo/fields/broken <b>.geojson").write_text("{")
     pipeline = Pipeline(made.settings.model_copy(update={"root": str(root)}))
-    report = write_report(pipeline, "demo")
+    report = write_report(pipeline.open("demo"))
     html = Path(report.url).read_text()
     found = re.search(r'<script type="application/json" id="content">(.*?)</script>', html)
     assert found is not None

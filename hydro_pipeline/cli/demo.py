@@ -69,7 +69,7 @@ def run_demo() -> None:
 
 def _first_day(pipeline: Pipeline) -> dt.date:
     """That of the demo before, else such that the season ends with the last day that is due."""
-    cube = pipeline.cube(AREA)
+    cube = Cube.open(pipeline.store, AREA)
     if cube is not None:
         return cube.first_day
     today = dt.datetime.now(dt.UTC).date()
@@ -109,11 +109,10 @@ def _run(pipeline: Pipeline, season: Season, earth_search: StandIn) -> Iterator[
 
 
 def _explain(pipeline: Pipeline, season: Season, read: list[tuple[Any, ...]]) -> None:
-    cube = pipeline.cube(AREA)
-    assert cube is not None
-    store = pipeline.store
+    state = pipeline.open(AREA)
+    cube, store = state.made_cube, state.store
     day = cube.days[np.flatnonzero(cube.daily("observed_fraction"))[-1]]
-    stats = pipeline.stats(AREA, day, day).select(SHOWN).to_pylist()
+    stats = state.stats(day, day).select(SHOWN).to_pylist()
     some = stats[:4] + [row for row in stats if row["field_id"].startswith("L")]
     _show(f"{len(some)} of {len(stats)} fields on {day}", SHOWN, [row.values() for row in some])
     say(

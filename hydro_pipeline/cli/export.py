@@ -29,7 +29,8 @@ def export(
     """
     from hydro_pipeline.outputs.exports import Export, Format
 
-    wanted = Export(open_pipeline(), name, first and first.date(), last and last.date(), field)
+    state = open_pipeline().open(name)
+    wanted = Export(state, first and first.date(), last and last.date(), field)
     written = wanted.write(Format(file_format), to)
     say(f"{len(written)} files written to {to}/" if len(written) > 1 else f"written: {written[0]}")
 
@@ -38,7 +39,7 @@ def report(name: Name) -> None:
     """Write the report page of an area: map, table and series in one file, for any browser."""
     from hydro_pipeline.report.page import write_report
 
-    made = write_report(open_pipeline(), name)
+    made = write_report(open_pipeline().open(name))
     say(f"{made.url}: {made.fields} fields, {made.days} days, {made.size / 1e6:.1f} MB")
     if made.warnings:
         say(f"{made.warnings} data warnings, listed at the page's end")
@@ -55,9 +56,9 @@ def stac(
     """
     from hydro_pipeline.outputs.stac_items import Publication
 
-    pipeline = open_pipeline()
-    days = list(Publication(pipeline, name).publish(first and first.date(), last and last.date()))
-    say(f"{len(days)} days written; {pipeline.store.url(f'stac/{name}/collection.json')}")
+    state = open_pipeline().open(name)
+    days = list(Publication(state).publish(first and first.date(), last and last.date()))
+    say(f"{len(days)} days written; {state.store.url(f'stac/{name}/collection.json')}")
 
 
 def record(

@@ -81,14 +81,14 @@ def fields_put(
         say(f"{file.name}: {len(reading.fields)} fields")
         for problem in reading.problems:
             warn(problem.message)
-    if stale := pipeline.stale_days(name):
+    if stale := pipeline.open(name).stale_days():
         say(f"{len(stale)} days need statistics now: hydro catch-up {name}")
 
 
 @fields_app.command("list", epilog=examples("hydro fields list mol"))
 def fields_list(name: Name) -> None:
     """List the fields of an area, and what is wrong with its files."""
-    reading = open_pipeline().fields(name)
+    reading = open_pipeline().open(name).fields
     rows = [(f.field_id, f.planting_date, f.source) for f in reading.fields]
     out.print(table(("field_id", "planting_date", "file"), rows))
     for problem in reading.problems:

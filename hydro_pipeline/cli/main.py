@@ -123,7 +123,7 @@ def catch_up(name: Name) -> None:
     from hydro_pipeline.cli.progress import run_days
 
     pipeline = open_pipeline()
-    stale = pipeline.stale_days(name)
+    stale = pipeline.open(name).stale_days()
     if stale:
         done = run_days(pipeline.settings, name, min(stale), max(stale), "field_stats")
         say(done.summary())

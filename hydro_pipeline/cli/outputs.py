@@ -33,7 +33,8 @@ def stats(
     """Show the statistics of an area's fields, or write them to a file."""
     if file is not None and file.suffix not in {".csv", ".parquet"}:
         raise typer.BadParameter(f"{file}: end the name with .csv or .parquet", param_hint="--out")
-    rows = open_pipeline().stats(name, first and first.date(), last and last.date(), field)
+    state = open_pipeline().open(name)
+    rows = state.stats(first and first.date(), last and last.date(), field)
     if file is not None:
         _write(rows, file)
         say(f"{rows.num_rows} rows written to {file}")
@@ -59,12 +60,14 @@ def status(
     name: Annotated[str | None, typer.Argument(help="One area; unset: all.")] = None,
 ) -> None:
     """Show days, gaps, fields and stale statistics."""
+    from hydro_pipeline.usecases.status import status as stands
+
     pipeline = open_pipeline()
-    names = [name] if name else pipeline.area_names()
+    names = [name] if name else pipeline.names()
     if not names:
         say(f"no area in {pipeline.settings.root} yet; set one with `hydro area set`")
     for each in names:
-        _say_status(pipeline.status(each, dt.datetime.now(dt.UTC).date()))
+        _say_status(stands(pipeline.open(each), dt.datetime.now(dt.UTC).date()))
 
 
 def _say_status(found: "AreaStatus") -> None:

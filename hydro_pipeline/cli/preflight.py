@@ -53,7 +53,7 @@ def _areas() -> str:
     from hydro_pipeline.usecases.pipeline import Pipeline
 
     pipeline = Pipeline(Settings.load())
-    names = pipeline.area_names()
+    names = pipeline.names()
     for name in names:
         pipeline.area(name)
     return ", ".join(names) if names else "none yet; set one with `hydro area set`"

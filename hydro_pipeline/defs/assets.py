@@ -8,7 +8,6 @@ import dagster as dg
 from hydro_pipeline.defs import metadata
 from hydro_pipeline.defs.names import days_of, key
 from hydro_pipeline.defs.steps import DaysDone, first_run_id, is_retry, told_to_dagster
-from hydro_pipeline.fields.fields import fields_etag
 from hydro_pipeline.ingest.report import DayReport
 from hydro_pipeline.stats.update import StatsReport
 from hydro_pipeline.usecases.pipeline import Pipeline
@@ -100,9 +99,10 @@ def area_assets(
         ],
     )
     def fields(pipeline: dg.ResourceParam[Pipeline]) -> dg.ObserveResult:
+        state = pipeline.open(area)
         return dg.ObserveResult(
-            data_version=dg.DataVersion(fields_etag(pipeline.store, area)),
-            metadata=metadata.of_fields(pipeline.fields(area)),
+            data_version=dg.DataVersion(state.versions["fields"]),
+            metadata=metadata.of_fields(state.fields),
         )
 
     return [ndvi_composite, field_stats, fields]

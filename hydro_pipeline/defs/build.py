@@ -7,6 +7,7 @@ from datetime import date
 
 import dagster as dg
 
+from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.defs.alert import failure_alert
 from hydro_pipeline.defs.assets import Progress, area_assets
 from hydro_pipeline.defs.checks import area_checks
@@ -78,7 +79,7 @@ def first_day(pipeline: Pipeline, area: str) -> date:
     runs fail with the reason.
     """
     try:
-        cube = pipeline.cube(area)
+        cube = Cube.open(pipeline.store, area)
     except HydroError as error:
         logging.getLogger("dagster").warning("area %s: %s", area, error)
         cube = None

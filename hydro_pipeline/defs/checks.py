@@ -6,7 +6,6 @@ from datetime import date
 import dagster as dg
 
 from hydro_pipeline.defs.names import days_of, key
-from hydro_pipeline.stats.stale import Wanted
 from hydro_pipeline.usecases import quality
 from hydro_pipeline.usecases.pipeline import Pipeline
 
@@ -48,13 +47,13 @@ def area_checks(area: str) -> list[dg.AssetChecksDefinition]:
     def composite_checks(
         context: dg.AssetCheckExecutionContext, pipeline: dg.ResourceParam[Pipeline]
     ) -> Iterator[dg.AssetCheckResult]:
-        days, cube = _days(context), pipeline.cube(area)
-        assert cube is not None, "a composite was made, so there is a cube"
+        days, state = _days(context), pipeline.open(area)
+        cube = state.made_cube
         yield _result(composite, "carried_forward", quality.unlawful(cube, days))
         yield _result(composite, "ndvi_in_range", quality.out_of_range(cube, days))
         poor = dg.AssetCheckSeverity.WARN
         yield _result(composite, "valid_share_kept", quality.sudden_losses(cube, days), poor)
-        unrecorded = quality.unrecorded(pipeline.store, cube, days)
+        unrecorded = quality.unrecorded(state, days)
         yield _result(composite, "scenes_recorded", unrecorded, poor)
 
     @dg.multi_asset_check(
@@ -70,10 +69,7 @@ def area_checks(area: str) -> list[dg.AssetChecksDefinition]:
     def field_stats_checks(
         context: dg.AssetCheckExecutionContext, pipeline: dg.ResourceParam[Pipeline]
     ) -> Iterator[dg.AssetCheckResult]:
-        days, cube = _days(context), pipeline.cube(area)
-        assert cube is not None, "statistics were made, so there is a cube"
-        wanted = Wanted.of(pipeline.fields(area).fields, pipeline.settings.zonal_weights)
-        stale = quality.stale(pipeline.store, cube, wanted, days)
+        stale = quality.stale(pipeline.open(area), _days(context))
         yield _result(stats, "statistics_complete", stale, dg.AssetCheckSeverity.WARN)
 
     return [composite_checks, field_stats_checks]

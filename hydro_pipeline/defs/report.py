@@ -29,7 +29,7 @@ def area_report(area: str, after: Sequence[Any]) -> dg.Definitions:
     )
     def report(context: dg.AssetExecutionContext, pipeline: dg.ResourceParam[Pipeline]) -> None:
         with told_to_dagster(context):
-            made = write_report(pipeline, area)
+            made = write_report(pipeline.open(area))
         context.add_asset_metadata(
             {
                 "page": dg.MetadataValue.path(made.url),

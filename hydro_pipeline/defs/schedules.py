@@ -31,8 +31,9 @@ def daily(area: str) -> dg.ScheduleDefinition:
         if run := active_run(context.instance, area, "ndvi_composite"):
             return dg.SkipReason(f"run {run.run_id} is making days of {area}")
         settings, now = pipeline.settings, context.scheduled_execution_time
-        cube = pipeline.cube(area)
-        last_due = last_due_day(pipeline.area(area), now, settings.latency_days)
+        state = pipeline.open(area)
+        cube = state.cube
+        last_due = last_due_day(state.area, now, settings.latency_days)
         due = due_days(settings.start_date, cube.last_day if cube else None, last_due)
         if due is None:
             if cube or settings.start_date:

@@ -15,9 +15,9 @@ from hydro_pipeline.defs.names import (
     range_tags,
 )
 from hydro_pipeline.defs.runs import active_run, wait_until
-from hydro_pipeline.fields.fields import fields_etag
 from hydro_pipeline.usecases.late_scenes import changed_days
 from hydro_pipeline.usecases.pipeline import Pipeline
+from hydro_pipeline.usecases.state import AreaState
 
 MINUTE = 60
 HOUR = 3600
@@ -45,9 +45,10 @@ def late_fields(area: str) -> dg.SensorDefinition:
             return dg.SkipReason(f"run {run.run_id} is making statistics of {area}")
         if pipeline.settled(area):
             return dg.SkipReason("nothing changed")
-        digest = fields_etag(pipeline.store, area)
-        seen = [] if context.cursor == digest else [_observation(pipeline, area, digest)]
-        stale = pipeline.stale_days(area)
+        state = pipeline.open(area)
+        digest = state.versions["fields"]
+        seen = [] if context.cursor == digest else [_observation(state)]
+        stale = state.stale_days()
         if not stale:
             return dg.SensorResult(skip_reason="no day is stale", asset_events=seen, cursor=digest)
         if until := wait_until(context.instance, area, name, stale[0], now):
@@ -79,7 +80,7 @@ def late_scenes(area: str) -> dg.SensorDefinition:
         now = datetime.now(UTC)
         if run := active_run(context.instance, area, "ndvi_composite"):
             return dg.SkipReason(f"run {run.run_id} is making days of {area}")
-        changed = changed_days(pipeline, area, now)
+        changed = changed_days(pipeline.open(area), now)
         for day, change in changed.items():
             context.log.info(f"{area} {day}: {change}")
         wanted = [
@@ -100,9 +101,9 @@ def late_scenes(area: str) -> dg.SensorDefinition:
     return sensor
 
 
-def _observation(pipeline: Pipeline, area: str, digest: str) -> dg.AssetObservation:
+def _observation(state: AreaState) -> dg.AssetObservation:
     return dg.AssetObservation(
-        key(area, "fields"),
-        metadata=metadata.of_fields(pipeline.fields(area)),
-        tags={"dagster/data_version": digest},
+        key(state.name, "fields"),
+        metadata=metadata.of_fields(state.fields),
+        tags={"dagster/data_version": state.versions["fields"]},
     )

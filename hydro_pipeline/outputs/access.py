@@ -19,7 +19,7 @@ from hydro_pipeline.cube.layout import MEANING
 from hydro_pipeline.cube.read import BRANCH, open_repository, translated
 from hydro_pipeline.errors import MissingDayError
 from hydro_pipeline.product import NODATA, SCALE
-from hydro_pipeline.scenes.day_record import from_bytes
+from hydro_pipeline.scenes.day_record import read_record
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.stats.table import read_table, stored_days
 from hydro_pipeline.storage.keys import cube_key, scenes_key
@@ -113,11 +113,7 @@ def open_field_stats(
     `first` and `last` are included; None is no bound. Empty where there is nothing.
     """
     store = _store(root)
-    days = [
-        day
-        for day in stored_days(store, area)
-        if (first is None or day >= first) and (last is None or day <= last)
-    ]
+    days = stored_days(store, area, first, last)
     rows: pd.DataFrame = read_table(store, area, days, field_id).to_pandas(date_as_object=False)
     return rows
 
@@ -128,13 +124,13 @@ def open_scenes(root: str | None, area: str, day: dt.date) -> pystac.ItemCollect
     Raises `MissingDayError` if the day has no record.
     """
     store = _store(root)
-    data = store.get(scenes_key(area, day))
-    if data is None:
+    record = read_record(store, area, day)
+    if record is None:
         raise MissingDayError(
             f"{store.url(scenes_key(area, day))} is not there: {day} was not made yet; "
             f"hydro status {area} lists the days that were"
         )
-    return pystac.ItemCollection.from_dict(from_bytes(data))
+    return pystac.ItemCollection.from_dict(record)
 
 
 def _row(commit: icechunk.SnapshotInfo) -> dict[str, object]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
+import pyarrow as pa
 import xarray as xr
 from pyarrow.csv import write_csv
 from zarr.codecs import BloscCodec
@@ -25,7 +26,7 @@ from hydro_pipeline.grid import Window
 from hydro_pipeline.outputs.access import PIXELS, packed
 from hydro_pipeline.outputs.cog import NO_AGE, age_cog, ndvi_cog, visual_cog
 from hydro_pipeline.product import NODATA
-from hydro_pipeline.usecases.pipeline import Pipeline
+from hydro_pipeline.usecases.state import AreaState
 
 CHUNKS: dict[Any, int] = {"time": 16, "y": 256, "x": 256}
 """Of exported Zarr: fewer objects than the cube's, and quick to read along time."""
@@ -46,8 +47,7 @@ class Format(StrEnum):
 class Export:
     """What is exported: an area's days, of all fields or one."""
 
-    pipeline: Pipeline
-    area: str
+    state: AreaState
     first: dt.date | None = None
     last: dt.date | None = None
     """Included; None is no bound."""
@@ -72,7 +72,7 @@ class Export:
             case Format.NETCDF:
                 return self._netcdf(to)
             case Format.CSV:
-                write_csv(self.pipeline.stats(self.area, self.first, self.last, self.field_id), to)
+                write_csv(self._rows(), to)
             case Format.GEOPARQUET:
                 self._outlined().to_parquet(
                     to, compression="zstd", schema_version="1.1.0", write_covering_bbox=True
@@ -80,13 +80,13 @@ class Export:
         return [to]
 
     def _cogs(self, to: Path) -> list[Path]:
-        area, cube = self.pipeline.area(self.area), self.pipeline.made_cube(self.area)
-        window = self._window(area)
+        area, cube = self.state.area, self.state.made_cube
+        window = self._window()
         to.mkdir(exist_ok=True)
         written = []
         for day in self._days(cube):
             for name, data in day_cogs(cube, area, day, window).items():
-                path = to / f"{self.area}_{day}_{name}.tif"
+                path = to / f"{area.name}_{day}_{name}.tif"
                 path.write_bytes(data)
                 written.append(path)
         return written
@@ -116,9 +116,9 @@ class Export:
 
         `real` is the type of scale and offset, and with it of what readers unpack.
         """
-        stored = packed(self.pipeline.store, self.area)
-        rows, cols = self._window(self.pipeline.area(self.area)).slices
-        cube = self.pipeline.made_cube(self.area)
+        stored = packed(self.state.store, self.state.name)
+        rows, cols = self._window().slices
+        cube = self.state.made_cube
         days = self._days(cube)
         picked = stored.sel(time=slice(str(days[0]), str(days[-1]))).isel(y=rows, x=cols)
         for variable in picked.variables.values():
@@ -136,11 +136,13 @@ class Export:
         picked.attrs["history"] = f"exported from snapshot {cube.session.snapshot_id} of {cube.url}"
         return picked
 
+    def _rows(self) -> pa.Table:
+        return self.state.stats(self.first, self.last, self.field_id)
+
     def _outlined(self) -> gpd.GeoDataFrame:
         """Rows of statistics with the field's outline as it is now, longitude and latitude."""
-        rows = self.pipeline.stats(self.area, self.first, self.last, self.field_id)
-        outlines = {f.field_id: f.geometry for f in self.pipeline.fields(self.area).fields}
-        frame = rows.to_pandas(date_as_object=False)
+        outlines = {f.field_id: f.geometry for f in self.state.fields.fields}
+        frame = self._rows().to_pandas(date_as_object=False)
         geometry = [outlines.get(field_id) for field_id in frame["field_id"]]
         return gpd.GeoDataFrame(frame, geometry=geometry, crs="EPSG:4326")
 
@@ -148,18 +150,19 @@ class Export:
         first, last = self.first or cube.first_day, self.last or cube.last_day
         return cube.days[cube.index(first) : cube.index(last) + 1]
 
-    def _window(self, area: Area) -> Window:
+    def _window(self) -> Window:
         """The whole grid, or the rectangle of pixels around the field."""
+        area = self.state.area
         if self.field_id is None:
             return Window.whole(area.grid.shape.yx)
         return field_window(area, self._field(self.field_id))
 
     def _field(self, field_id: str) -> Field:
-        fields = self.pipeline.fields(self.area).fields
-        found = next((f for f in fields if f.field_id == field_id), None)
+        found = next((f for f in self.state.fields.fields if f.field_id == field_id), None)
         if found is None:
             raise FieldsError(
-                f"area {self.area} has no field {field_id!r}; hydro fields list {self.area} "
+                f"area {self.state.name} has no field {field_id!r}; "
+                f"hydro fields list {self.state.name} "
                 "shows those it has"
             )
         return found

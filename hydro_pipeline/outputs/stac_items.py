@@ -5,7 +5,6 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from importlib.metadata import version
 from typing import Any
 
@@ -13,15 +12,13 @@ import numpy as np
 import pystac
 from shapely.geometry import mapping
 
-from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.days import number_day
 from hydro_pipeline.grid import Window
 from hydro_pipeline.outputs.exports import day_cogs
 from hydro_pipeline.outputs.stac_collection import catalog, collection, footprint
 from hydro_pipeline.product import NODATA, SCALE
-from hydro_pipeline.scenes.day_record import from_bytes
 from hydro_pipeline.storage.keys import scenes_key
-from hydro_pipeline.usecases.pipeline import Pipeline
+from hydro_pipeline.usecases.state import AreaState
 
 EXTENSIONS = [
     f"https://stac-extensions.github.io/{name}/schema.json"
@@ -43,13 +40,7 @@ TITLES = {
 class Publication:
     """The catalog of one area as it is now."""
 
-    pipeline: Pipeline
-    name: str
-
-    @cached_property
-    def cube(self) -> Cube:
-        """The area's cube. Raises `MissingDayError` if it has no day."""
-        return self.pipeline.made_cube(self.name)
+    state: AreaState
 
     def publish(self, first: dt.date | None, last: dt.date | None) -> Iterator[dt.date]:
         """Write item and maps of each day of a range (None: no bound); yields the days written.
@@ -57,35 +48,35 @@ class Publication:
         A day that is published as it is in the cube is left alone. The collection follows last.
         Raises `MissingDayError` if a bound is not in the cube.
         """
-        cube, store = self.cube, self.pipeline.store
+        cube, store, name = self.state.made_cube, self.state.store, self.state.name
         start, stop = cube.index(first or cube.first_day), cube.index(last or cube.last_day)
         for day in cube.days[start : stop + 1]:
-            key = item_key(self.name, day)
+            key = item_key(name, day)
             published = store.get(key)
             if published is not None and _revision(published) == cube.revisions[day]:
                 continue
             store.put(key, _json(self._item(day)))
             yield day
-        days = [dt.date.fromisoformat(name) for name in store.folders(f"stac/{self.name}")]
-        made = collection(self.pipeline.area(self.name), cube, days)
-        store.put(f"stac/{self.name}/collection.json", _json(made))
+        days = [dt.date.fromisoformat(day) for day in store.folders(f"stac/{name}")]
+        made = collection(self.state.area, cube, days)
+        store.put(f"stac/{name}/collection.json", _json(made))
         store.put("stac/catalog.json", _json(catalog(store.folders("stac"))))
 
     def _item(self, day: dt.date) -> dict[str, Any]:
         """The item of a day, whose maps are stored first."""
-        cube, area = self.cube, self.pipeline.area(self.name)
+        cube, area = self.state.made_cube, self.state.area
         height, width = area.grid.shape
         index = cube.index(day)
         begin, end = area.solar_day_window(day, day)
         outline = footprint(area)
         item = pystac.Item(
-            f"{self.name}_{day}",
+            f"{area.name}_{day}",
             geometry=mapping(outline),
             bbox=list(outline.bounds),
             datetime=begin + (end - begin) / 2,
             start_datetime=begin,
             end_datetime=end - dt.timedelta(seconds=1),
-            collection=self.name,
+            collection=area.name,
             stac_extensions=EXTENSIONS,
             properties={
                 "gsd": area.resolution,
@@ -103,7 +94,7 @@ class Publication:
             },
         )
         for name, data in day_cogs(cube, area, day, Window.whole(cube.shape)).items():
-            self.pipeline.store.put(f"stac/{self.name}/{day}/{name}.tif", data)
+            self.state.store.put(f"stac/{area.name}/{day}/{name}.tif", data)
             item.add_asset(name, _asset(name, data))
         item.add_links(
             [
@@ -117,12 +108,11 @@ class Publication:
 
     def _sources(self, day: dt.date) -> Iterator[pystac.Link]:
         """Links to the scenes of every day on which a pixel of this day was observed."""
-        _, observed_on = self.cube.read(day)
+        _, observed_on = self.state.made_cube.read(day)
         for number in np.unique(observed_on[observed_on != NODATA]).tolist():
             seen_on = number_day(number)
-            key = scenes_key(self.name, seen_on)
-            data = self.pipeline.store.get(key)
-            record = {"hydro:used": [], "features": []} if data is None else from_bytes(data)
+            key = scenes_key(self.state.name, seen_on)
+            record = self.state.record(seen_on) or {"hydro:used": [], "features": []}
             collections = {item["id"]: item.get("collection") for item in record["features"]}
             for used in record["hydro:used"]:
                 if used["used_share"]:
@@ -131,7 +121,7 @@ class Publication:
 
     def _scene_href(self, scene: str, scene_collection: str | None, key: str) -> str:
         """Where the scene's item is: in the API it came from, else in the day's own record."""
-        settings = self.pipeline.settings
+        settings = self.state.settings
         if settings.catalog_is_api and scene_collection:
             root = settings.catalog.rstrip("/")
             return f"{root}/collections/{scene_collection}/items/{scene}"

@@ -1,27 +1,11 @@
 """What the page says in words: a day's scenes, and what a person should look at."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from hydro_pipeline.cube.read import Cube
-from hydro_pipeline.scenes.day_record import from_bytes, warnings_of
-from hydro_pipeline.storage.keys import scenes_key
-from hydro_pipeline.storage.store import Store
+from hydro_pipeline.scenes.day_record import warnings_of
 from hydro_pipeline.usecases.status import AreaStatus
-
-THREADS = 16
-
-
-def read_records(store: Store, cube: Cube) -> list[dict[str, Any]]:
-    """The record of every day of the cube, in order; empty where one is missing."""
-
-    def read(key: str) -> dict[str, Any]:
-        data = store.get(key)
-        return {} if data is None else from_bytes(data)
-
-    with ThreadPoolExecutor(THREADS) as pool:
-        return list(pool.map(read, [scenes_key(cube.area_name, day) for day in cube.days]))
 
 
 def days(cube: Cube, records: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -18,7 +18,8 @@ from hydro_pipeline.outputs import colours as ramp
 from hydro_pipeline.report import facts
 from hydro_pipeline.report.frames import frames
 from hydro_pipeline.report.series import series
-from hydro_pipeline.usecases.pipeline import Pipeline
+from hydro_pipeline.usecases.state import AreaState
+from hydro_pipeline.usecases.status import status
 
 SCRIPTS = ("data", "map", "chart", "table", "main")
 
@@ -44,31 +45,27 @@ def report_key(area_name: str) -> str:
     return f"reports/{area_name}/index.html"
 
 
-def write_report(pipeline: Pipeline, name: str) -> Report:
+def write_report(state: AreaState) -> Report:
     """Write the page of an area from its stored cube, statistics and records.
 
     Raises `MissingDayError` if the area has no day yet.
     """
-    cube = pipeline.made_cube(name)
-    status = pipeline.status(name, cube.last_day)
-    fields = status.fields.fields
-    records = facts.read_records(pipeline.store, cube)
-    warnings = list(facts.warnings(status, records))
-    pictures = frames(pipeline.store, cube)
+    area, cube, fields = state.area, state.made_cube, state.fields.fields
+    records = state.records()
+    warnings = list(facts.warnings(status(state, cube.last_day), records))
+    pictures = frames(state.store, cube)
     content = {
         "area": {
-            "name": name,
-            "crs": status.area.crs,
-            "resolution": status.area.resolution,
+            "name": area.name,
+            "crs": area.crs,
+            "resolution": area.resolution,
             "shape": list(cube.shape),
         },
         "first": str(cube.first_day),
         "days": facts.days(cube, records),
         "maxAge": cube.meaning.get("max_age_days"),
-        "fields": _fields(status.area, fields),
-        "series": series(
-            pipeline.stats(name), [f.field_id for f in fields], cube.first_day, cube.length
-        ),
+        "fields": _fields(area, fields),
+        "series": series(state.stats(), [f.field_id for f in fields], cube.first_day, cube.length),
         "frames": {
             "step": pictures.step,
             "shape": list(pictures.shape),
@@ -82,9 +79,9 @@ def write_report(pipeline: Pipeline, name: str) -> Report:
         "notices": facts.notices(records),
     }
     data = page(content).encode()
-    key = report_key(name)
-    pipeline.store.put(key, data)
-    return Report(key, pipeline.store.url(key), len(data), len(fields), cube.length, len(warnings))
+    key = report_key(area.name)
+    state.store.put(key, data)
+    return Report(key, state.store.url(key), len(data), len(fields), cube.length, len(warnings))
 
 
 def page(content: dict[str, Any]) -> str:

@@ -43,7 +43,7 @@ COLUMNS = (
 def series(rows: pa.Table, field_ids: Sequence[str], first: dt.date, days: int) -> dict[str, Any]:
     """The columns of `COLUMNS`, each (field, day), packed; fields in the order of `field_ids`.
 
-    `rows` is as `Pipeline.stats` gives it; rows of other fields and days are left out.
+    `rows` is as `AreaState.stats` gives it; rows of other fields and days are left out.
     """
     place = pc.index_in(rows["field_id"], value_set=pa.array(field_ids, pa.string()))
     field = pc.fill_null(place, -1).to_numpy()

@@ -8,11 +8,12 @@ import numpy as np
 import pystac
 from numpy.typing import NDArray
 
-from hydro_pipeline.errors import SceneReadError
+from hydro_pipeline.errors import SceneReadError, StoredObjectError
 from hydro_pipeline.scenes.scene import Refusal, Scene, Selection
 from hydro_pipeline.scenes.selection import contradiction
 from hydro_pipeline.scenes.sentinel2 import offset_finding
 from hydro_pipeline.settings import OffsetCheck
+from hydro_pipeline.storage.keys import scenes_key
 from hydro_pipeline.storage.store import Store
 
 VERSION = 1
@@ -67,6 +68,19 @@ def from_bytes(data: bytes) -> dict[str, Any]:
     if not isinstance(record, dict) or "hydro:outcome" not in record:
         raise ValueError("not the record of a day")
     return record
+
+
+def read_record(store: Store, area_name: str, day: dt.date) -> dict[str, Any] | None:
+    """A day's record, or None if there is none. Raises `StoredObjectError` if it is broken."""
+    key = scenes_key(area_name, day)
+    data = store.get(key)
+    try:
+        return None if data is None else from_bytes(data)
+    except ValueError as error:
+        raise StoredObjectError(
+            f"{store.url(key)} is not the record of a day ({error}); remove it and make the day "
+            f"again: hydro run {area_name} --from {day} --to {day}"
+        ) from None
 
 
 def _used(scene: Scene, count: list[int], pixels: int, check: OffsetCheck) -> dict[str, Any]:

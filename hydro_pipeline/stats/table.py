@@ -1,4 +1,4 @@
-"""Statistics per field and day: one Parquet file a day, and which of its rows are stale."""
+"""Statistics per field and day: one Parquet file a day, and whether a row of it is stale."""
 
 import datetime as dt
 import io
@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from hydro_pipeline.errors import ConflictError, StoredObjectError
 from hydro_pipeline.stats.schema import SCHEMA
-from hydro_pipeline.stats.stale import NO_FILE, DaySummary, _digests
+from hydro_pipeline.stats.stale import NO_FILE, DaySummary, Wanted, _digests, stale_pairs
 from hydro_pipeline.storage.keys import stats_key
 from hydro_pipeline.storage.store import Store
 
@@ -51,6 +51,19 @@ def read_summary(store: Store, area_name: str, day: dt.date) -> DaySummary:
         return _summary(_decode(store.url(key), store.get(key) or b""))
 
 
+def is_stale(store: Store, area_name: str, wanted: Wanted, day: dt.date, revision: int) -> bool:
+    """Whether a day's file has a stale or unwanted row; `revision` is the day's in the cube.
+
+    The footer of the file tells; the rows are read only where it does not, while not all fields are
+    known.
+    """
+    if read_summary(store, area_name, day).is_fresh(wanted, day, revision):
+        return False
+    if wanted.complete:
+        return True
+    return bool(stale_pairs(wanted, day, revision, read_day(store, area_name, day).rows))
+
+
 def write_day(
     store: Store, area_name: str, day: dt.date, file: DayFile, rows: pa.Table, drop: Sequence[str]
 ) -> None:
@@ -72,10 +85,13 @@ def write_day(
     raise ConflictError(f"{store.url(key)} is changed by others without end; try again later")
 
 
-def stored_days(store: Store, area_name: str) -> list[dt.date]:
-    """Days that have a file, in order."""
+def stored_days(
+    store: Store, area_name: str, first: dt.date | None = None, last: dt.date | None = None
+) -> list[dt.date]:
+    """Days that have a file, in order, `first` and `last` included; None is no bound."""
     folders = store.folders(f"field_stats/area={area_name}")
-    return [dt.date.fromisoformat(name.removeprefix("date=")) for name in folders]
+    days = [dt.date.fromisoformat(name.removeprefix("date=")) for name in folders]
+    return [d for d in days if (first is None or d >= first) and (last is None or d <= last)]
 
 
 def read_table(

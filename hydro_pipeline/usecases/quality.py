@@ -11,11 +11,7 @@ from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.days import day_number
 from hydro_pipeline.grid import Window, nothing
 from hydro_pipeline.product import NODATA, Int16
-from hydro_pipeline.scenes.day_record import from_bytes
-from hydro_pipeline.stats.stale import Wanted
-from hydro_pipeline.stats.table import read_summary
-from hydro_pipeline.storage.keys import scenes_key
-from hydro_pipeline.storage.store import Store
+from hydro_pipeline.usecases.state import AreaState
 
 SAMPLE_PX = 64
 """Side of the window that is looked at; it lies within one chunk."""
@@ -77,13 +73,14 @@ def sudden_losses(cube: Cube, days: Sequence[dt.date]) -> list[str]:
     ]
 
 
-def unrecorded(store: Store, cube: Cube, days: Sequence[dt.date]) -> list[str]:
+def unrecorded(state: AreaState, days: Sequence[dt.date]) -> list[str]:
     """Days whose record of scenes is missing, or names another number than the cube."""
+    cube = state.made_cube
     counts = cube.daily("scene_count")
     wrong = []
     for day in days:
-        data = store.get(scenes_key(cube.area_name, day))
-        recorded = None if data is None else len(from_bytes(data)["hydro:used"])
+        record = state.record(day)
+        recorded = None if record is None else len(record["hydro:used"])
         made_from = int(counts[cube.index(day)])
         if recorded != made_from:
             there = "no record" if recorded is None else f"{recorded} scenes recorded"
@@ -91,13 +88,9 @@ def unrecorded(store: Store, cube: Cube, days: Sequence[dt.date]) -> list[str]:
     return wrong
 
 
-def stale(store: Store, cube: Cube, wanted: Wanted, days: Sequence[dt.date]) -> list[str]:
+def stale(state: AreaState, days: Sequence[dt.date]) -> list[str]:
     """Days that still miss rows, or hold rows that are out of date."""
-    return [
-        f"{day}: some rows are missing or out of date"
-        for day in days
-        if not read_summary(store, cube.area_name, day).is_fresh(wanted, day, cube.revisions[day])
-    ]
+    return [f"{day}: some rows are missing or out of date" for day in days if state.is_stale(day)]
 
 
 def _before(cube: Cube, day: dt.date, window: Window) -> tuple[Int16, Int16]:

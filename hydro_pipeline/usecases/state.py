@@ -1,12 +1,18 @@
-"""An area's fields and cube, opened together, and used again while nothing changed."""
+"""An area opened once: what its readers get, and what did not change is not read again."""
 
+import datetime as dt
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
+import pyarrow as pa
+
 from hydro_pipeline.area import Area
-from hydro_pipeline.cube.read import Cube, open_repository
+from hydro_pipeline.cube.read import Cube
+from hydro_pipeline.errors import MissingDayError
 from hydro_pipeline.fields.fields import (
     FieldsReading,
     fields_etag,
@@ -14,24 +20,157 @@ from hydro_pipeline.fields.fields import (
     files_etag,
     read_fields,
 )
-from hydro_pipeline.settings import ZonalWeights
-from hydro_pipeline.stats.stale import Wanted
-from hydro_pipeline.storage.keys import cube_key
-from hydro_pipeline.storage.store import Store
+from hydro_pipeline.scenes.day_record import read_record
+from hydro_pipeline.settings import Settings, ZonalWeights
+from hydro_pipeline.stats.stale import StalePairs, Wanted, stale_pairs
+from hydro_pipeline.stats.table import is_stale, read_day, read_table, stored_days
+from hydro_pipeline.storage.keys import cube_key, settled_key
+from hydro_pipeline.storage.store import Store, StoredObject
+
+THREADS = 32
+"""Small objects that are read at once."""
+
+
+@dataclass(frozen=True)
+class ListedFields:
+    """An area's fields files as they were listed; they are read when first asked for."""
+
+    store: Store
+    area: Area
+    weights: ZonalWeights
+    files: tuple[StoredObject, ...]
+
+    @cached_property
+    def reading(self) -> FieldsReading:
+        """The fields, and what is wrong with their files."""
+        return read_fields(self.store, self.area, self.files)
+
+    @cached_property
+    def wanted(self) -> Wanted:
+        """The rows that the fields want."""
+        return Wanted.of(self.reading.fields, self.weights, self.reading.complete)
+
+
+@dataclass(frozen=True)
+class ListedCube:
+    """An area's cube at an ETag that is no newer than it; it is opened when first asked for."""
+
+    store: Store
+    name: str
+    etag: str | None
+    """None while there is no repository."""
+
+    @cached_property
+    def cube(self) -> Cube | None:
+        """None if no day was committed."""
+        return None if self.etag is None else Cube.open(self.store, self.name)
 
 
 @dataclass(frozen=True)
 class AreaState:
-    """What an area's statistics are made from, as of one moment or later."""
+    """An area's fields and cube as of one moment or later.
 
+    They are read when first asked for, and then stay as they are. Statistics, records and what is
+    stale are read anew by each call.
+    """
+
+    store: Store
+    settings: Settings
     area: Area
-    fields: FieldsReading
-    wanted: Wanted
-    """The rows that the fields want."""
-    cube: Cube | None
-    """None if no day was committed."""
-    versions: dict[str, Any]
-    """`stored_versions` of that moment."""
+    listed_fields: ListedFields = field(repr=False)
+    listed_cube: ListedCube = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """The area's name."""
+        return self.area.name
+
+    @property
+    def fields(self) -> FieldsReading:
+        """The area's fields, and what is wrong with their files."""
+        return self.listed_fields.reading
+
+    @property
+    def wanted(self) -> Wanted:
+        """The rows of statistics that the fields want."""
+        return self.listed_fields.wanted
+
+    @property
+    def cube(self) -> Cube | None:
+        """The area's cube, or None if no day was committed."""
+        return self.listed_cube.cube
+
+    @property
+    def made_cube(self) -> Cube:
+        """The area's cube. Raises `MissingDayError` if no day was committed."""
+        if self.cube is None:
+            raise MissingDayError(
+                f"{self.name}: the cube is empty; run its days first: "
+                f"hydro run {self.name} --from DATE --to DATE"
+            )
+        return self.cube
+
+    @cached_property
+    def versions(self) -> dict[str, Any]:
+        """`stored_versions` of the moment."""
+        fields = files_etag(self.listed_fields.files)
+        return _versions(fields, self.listed_cube.etag, self.settings.zonal_weights)
+
+    def read(self) -> "AreaState":
+        """The state itself, its fields and cube read at the same time."""
+        with ThreadPoolExecutor(1) as pool:
+            opening = pool.submit(lambda: self.cube)
+            _ = self.wanted
+            opening.result()
+        return self
+
+    def stats(
+        self,
+        first: dt.date | None = None,
+        last: dt.date | None = None,
+        field_id: str | None = None,
+    ) -> pa.Table:
+        """Stored statistics with a `date` column, ordered by date and field_id.
+
+        `first` and `last` are included; None is no bound, or every field.
+        """
+        days = stored_days(self.store, self.name, first, last)
+        return read_table(self.store, self.name, days, field_id)
+
+    def record(self, day: dt.date) -> dict[str, Any] | None:
+        """The record of the scenes that a day was made from, or None."""
+        return read_record(self.store, self.name, day)
+
+    def records(self) -> list[dict[str, Any]]:
+        """The record of every day of the cube, in order; empty where one is missing."""
+        return [record or {} for record in self._of_each_day(self.record)]
+
+    def is_stale(self, day: dt.date) -> bool:
+        """Whether a day of the cube has a stale or unwanted row."""
+        return is_stale(self.store, self.name, self.wanted, day, self.made_cube.revisions[day])
+
+    def stale_pairs(self, day: dt.date) -> StalePairs:
+        """Which rows of a day of the cube are stale, and which are unwanted."""
+        rows = read_day(self.store, self.name, day).rows
+        return stale_pairs(self.wanted, day, self.made_cube.revisions[day], rows)
+
+    def stale_days(self) -> list[dt.date]:
+        """Days of the cube with a stale or unwanted row, in order; none without a cube.
+
+        Reads the footer of each day's file, not its rows. If there is none, remembers so for
+        `Pipeline.settled`.
+        """
+        if self.read().cube is None:
+            return []
+        stale = self._of_each_day(self.is_stale)
+        days = [day for day, is_so in zip(self.made_cube.days, stale, strict=True) if is_so]
+        if not days:
+            self.store.put(settled_key(self.name), json.dumps(self.versions).encode())
+        return days
+
+    def _of_each_day[T](self, work: Callable[[dt.date], T]) -> list[T]:
+        with ThreadPoolExecutor(THREADS) as pool:
+            return list(pool.map(work, self.made_cube.days))
 
 
 def stored_versions(store: Store, name: str, weights: ZonalWeights) -> dict[str, Any]:
@@ -41,42 +180,26 @@ def stored_versions(store: Store, name: str, weights: ZonalWeights) -> dict[str,
 
 def open_state(
     store: Store,
+    settings: Settings,
     name: str,
-    weights: ZonalWeights,
     read_area: Callable[[], Area],
     known: AreaState | None = None,
 ) -> AreaState:
-    """An area's state as of now; fields and cube of `known` are used again while they are so.
+    """An area's state as of now: three small requests at the same time.
 
-    Costs three small requests where nothing changed.
+    Fields and cube of `known`, the area's last state, are used again while they are so.
     """
-    if known is not None and known.area.name != name:
-        known = None
     with ThreadPoolExecutor(2) as pool:
         listing = pool.submit(fields_files, store, name)
-        opening = pool.submit(_opened, store, name, known)
-        area, files = read_area(), listing.result()
-        etag = files_etag(files)
-        if known is not None and known.area == area and known.versions["fields"] == etag:
-            fields, wanted = known.fields, known.wanted
-        else:
-            fields = read_fields(store, area, files)
-            wanted = Wanted.of(fields.fields, weights, fields.complete)
-        cube_etag, cube = opening.result()
-    return AreaState(area, fields, wanted, cube, _versions(etag, cube_etag, weights))
-
-
-def _opened(store: Store, name: str, known: AreaState | None) -> tuple[str | None, Cube | None]:
-    """The cube, and an ETag that is no newer than it."""
-    if known is None:
-        with ThreadPoolExecutor(1) as pool:
-            opening = pool.submit(open_repository, store, name)
-            etag = _cube_etag(store, name)
-        return etag, Cube.of(store, name, opening.result())
-    etag = _cube_etag(store, name)
-    if etag is not None and known.versions["cube"] == etag:
-        return etag, known.cube
-    return etag, Cube.open(store, name)
+        asking = pool.submit(_cube_etag, store, name)
+        area = read_area()
+        fields = ListedFields(store, area, settings.zonal_weights, tuple(listing.result()))
+        cube = ListedCube(store, name, asking.result())
+    if known is not None and known.listed_fields == fields:
+        fields = known.listed_fields
+    if known is not None and known.listed_cube == cube:
+        cube = known.listed_cube
+    return AreaState(store, settings, area, fields, cube)
 
 
 def _cube_etag(store: Store, name: str) -> str | None:

@@ -1,6 +1,7 @@
 """How an area stands."""
 
 import datetime as dt
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +9,8 @@ import numpy as np
 from hydro_pipeline.area import Area
 from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.fields.fields import FieldsReading
+from hydro_pipeline.scenes.day_record import failures
+from hydro_pipeline.usecases.state import THREADS, AreaState
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,30 @@ class AreaStatus:
     """Committed days with a stale or unwanted row."""
     stale_pairs: int
     """Stale (field, day) pairs plus unwanted rows."""
+
+
+def status(state: AreaState, today: dt.date) -> AreaStatus:
+    """How an area stands; `today` decides which days are missing at the end."""
+    stale = state.stale_days()
+    with ThreadPoolExecutor(THREADS) as pool:
+        pairs = list(pool.map(state.stale_pairs, stale))
+    cube = state.cube
+    due = today - dt.timedelta(state.settings.latency_days)
+    if cube is None:
+        start = state.settings.start_date or due + dt.timedelta(1)
+    else:
+        start = cube.last_day + dt.timedelta(1)
+    return AreaStatus(
+        area=state.area,
+        first_day=cube.first_day if cube else None,
+        last_day=cube.last_day if cube else None,
+        gaps=tuple(start + dt.timedelta(i) for i in range((due - start).days + 1)),
+        outcomes=_outcomes(cube) if cube else {},
+        failed=failures(state.store, state.name),
+        fields=state.fields,
+        stale_days=tuple(stale),
+        stale_pairs=sum(len(each.compute) + len(each.drop) for each in pairs),
+    )
 
 
 def _outcomes(cube: Cube) -> dict[str, int]:

@@ -132,7 +132,7 @@ def test_day_without_the_day_before_fails_with_what_to_run(season, pipeline, ins
     assert "hydro run farm --from" in said
     assert "\n" not in said
     assert shown(instance, COMPOSITE, day(season, 3)) is None
-    assert pipeline.cube("farm").last_day == day(season, 0)
+    assert pipeline.open("farm").cube.last_day == day(season, 0)
 
 
 def test_retryable_error_is_tried_again_after_the_last_committed_day(
@@ -143,7 +143,7 @@ def test_retryable_error_is_tried_again_after_the_last_committed_day(
     assert result.success
     assert [options["resume"] for _, options in calls] == [False, True]
     assert len({options["run_id"] for _, options in calls}) == 1
-    revisions = pipeline.cube("farm").revisions
+    revisions = pipeline.open("farm").cube.revisions
     assert set(revisions.values()) == {1}
     assert all("NDVI" in shown(instance, COMPOSITE, day(season, n)) for n in range(6))
 
@@ -227,7 +227,7 @@ def test_launch_stops_on_ctrl_c_and_keeps_what_is_done(season, pipeline, tmp_pat
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     with pytest.raises(KeyboardInterrupt):
         materialize("farm", day(season, 0), day(season, 5), "all", interrupt, pipeline.settings)
-    assert pipeline.cube("farm").last_day == day(season, 1)
+    assert pipeline.open("farm").cube.last_day == day(season, 1)
     with dg.DagsterInstance.get() as instance:
         [run] = instance.get_runs()
         assert run.status is dg.DagsterRunStatus.FAILURE

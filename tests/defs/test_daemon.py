@@ -106,12 +106,13 @@ class World:
             time.sleep(pause)
 
     def reached(self, n):
-        cube = self.pipeline.cube("farm")
+        cube = self.pipeline.open("farm").cube
         return cube is not None and cube.last_day >= day(n)
 
     def at_rest(self):
         now = dt.datetime.now(dt.UTC)
-        return not changed_days(self.pipeline, "farm", now) and not self.pipeline.stale_days("farm")
+        state = self.pipeline.open("farm")
+        return not changed_days(state, now) and not state.stale_days()
 
     def run_until(self, n):
         self.today.write_text(str(day(n)))
@@ -137,9 +138,9 @@ def moved(fields_geojson):
 
 def content(pipeline):
     """Every pixel and every row, without what depends on when it was made."""
-    cube = pipeline.cube("farm")
+    cube = pipeline.open("farm").cube
     pixels = np.array([cube.read(d) for d in cube.days])
-    table = pipeline.stats("farm").drop_columns(["computed_at", "cube_revision"])
+    table = pipeline.open("farm").stats().drop_columns(["computed_at", "cube_revision"])
     return cube.days, pixels, table
 
 
@@ -187,7 +188,7 @@ def test_month_with_everything_that_happens_ends_like_one_without(season, tmp_pa
             lambda: failures(instance, "farm", day(broken_day - 1)),
             "failure of the day with the broken scene",
         )
-        assert world.pipeline.cube("farm").last_day == day(broken_day - 1)
+        assert world.pipeline.open("farm").cube.last_day == day(broken_day - 1)
         red.write_bytes(scene)
         world.run_until(broken_day + 1)
         world.today.write_text(str(day(DAYS - 1)))
@@ -198,7 +199,7 @@ def test_month_with_everything_that_happens_ends_like_one_without(season, tmp_pa
             tags={"dagster/root_run_id": killed}, statuses=[dg.DagsterRunStatus.SUCCESS]
         )
         world.wait(lambda: len(instance.get_runs(retried)) == 1, "the retry of the killed run")
-        revisions = world.pipeline.cube("farm").revisions
+        revisions = world.pipeline.open("farm").cube.revisions
         assert {revisions[day(n)] for n in range(broken_day + 2, DAYS)} == {1}
 
         undisturbed = Pipeline(
@@ -220,4 +221,4 @@ def test_month_with_everything_that_happens_ends_like_one_without(season, tmp_pa
         first_made = list(dict.fromkeys(r.partition_key for r in records))
         assert first_made == [str(d) for d in every]
         assert failures(instance, "far", FIRST)
-        assert world.pipeline.cube("far") is None
+        assert world.pipeline.open("far").cube is None

@@ -22,6 +22,7 @@ from hydro_pipeline.settings import Settings
 from hydro_pipeline.simulation.season import simulate
 from hydro_pipeline.simulation.server import Fault, Request, StandIn
 from hydro_pipeline.usecases.pipeline import Pipeline
+from hydro_pipeline.usecases.status import status
 
 
 @pytest.fixture(autouse=True)
@@ -206,19 +207,19 @@ def test_a_day_that_cannot_be_read_is_not_stored_and_the_retry_goes_on(
         SceneReadError, match=rf"scene S2\w+_{name}_0_L2A: http.*{name}.* could not"
     ):
         ingest(pipeline, season, run_id="run")
-    assert pipeline.cube("farm").days == [season.first_day, season.first_day + dt.timedelta(1)]
+    assert pipeline.open("farm").cube.days == [season.first_day, season.first_day + dt.timedelta(1)]
     before = stored(pipeline)
     with pytest.raises(SceneReadError):
         ingest(pipeline, season, run_id="run", resume=True)
     assert stored(pipeline) == before
     assert f"scenes/farm/{bad}.json" not in before
-    failed = pipeline.status("farm", bad).failed
+    failed = status(pipeline.open("farm"), bad).failed
     assert list(failed) == [bad]
     assert name in failed[bad]
     api.fault = None
     reports = ingest(pipeline, season, run_id="run", resume=True)
     assert reports[0].day == bad
-    assert pipeline.status("farm", bad).failed == {}
+    assert status(pipeline.open("farm"), bad).failed == {}
     clean = Pipeline(Settings.load(root=str(tmp_path / "clean"), catalog=api.url))
     clean.put_area(season.area("farm"))
     for report, expected in zip(reports, ingest(clean, season)[2:], strict=True):

@@ -40,7 +40,7 @@ def test_workers_make_the_cube_that_threads_make(season, cluster, tmp_path, s3, 
         for name in ("outcome", "scenes", "observed_fraction", "mean_ndvi", "mean_age_days"):
             assert getattr(mine, name) == getattr(theirs, name)
         assert (mine.preview == theirs.preview).all()
-    cubes = [pipeline.cube("farm") for pipeline in (here, there)]
+    cubes = [pipeline.open("farm").cube for pipeline in (here, there)]
     for name in ("scene_count", "observed_fraction", "valid_fraction", "revision"):
         one, other = (cube.daily(name).tolist() for cube in cubes)
         assert one == other
@@ -63,7 +63,7 @@ def test_an_unreadable_scene_is_named(season, cluster, tmp_path):
     pipeline.catalog.scenes = lambda *_: items
     with pytest.raises(SceneReadError, match=r"gone\.tif could not be read"):
         list(pipeline.ingest_days("farm", days))
-    cube = pipeline.cube("farm")
+    cube = pipeline.open("farm").cube
     assert cube is None or cube.last_day < day
 
 
@@ -72,7 +72,7 @@ def test_no_scheduler_at_the_address(season, tmp_path, monkeypatch):
     pipeline = set_up(season, tmp_path, dask_scheduler="tcp://127.0.0.1:9")
     with pytest.raises(ClusterError, match=r"HYDRO_DASK_SCHEDULER=tcp://127\.0\.0\.1:9"):
         list(pipeline.ingest_days("farm", days_of(season)[:1]))
-    assert pipeline.cube("farm") is None
+    assert pipeline.open("farm").cube is None
 
 
 def test_an_address_that_is_none_is_refused():

@@ -40,7 +40,7 @@ def test_the_cube_is_lazy_float32_with_nan_and_crs(root, made):
     assert (cube.ndvi.dtype, cube.age.dtype) == (np.float32, np.float32)
     assert cube.rio.crs.to_epsg() == cube.odc.crs.epsg == 32631
     assert cube.odc.geobox == made.area("demo").grid
-    ndvi, observed_on = made.cube("demo").read(DAY)
+    ndvi, observed_on = made.open("demo").cube.read(DAY)
     day = cube.sel(time=str(DAY)).compute()
     expected = np.where(ndvi == -32768, np.nan, ndvi * 1e-4)
     np.testing.assert_allclose(day.ndvi, expected, atol=1e-7)
@@ -52,8 +52,8 @@ def test_the_cube_is_lazy_float32_with_nan_and_crs(root, made):
 
 def test_a_field_is_clipped_out_of_the_cube(made):
     cube = hydro_pipeline.open_cube(made.settings.root, "demo")
-    stats = made.stats("demo", DAY, DAY).to_pylist()
-    for row, field in zip(stats, made.fields("demo").fields, strict=True):
+    stats = made.open("demo").stats(DAY, DAY).to_pylist()
+    for row, field in zip(stats, made.open("demo").fields.fields, strict=True):
         inside = cube.rio.clip([field.geometry], crs=4326).sel(time=str(DAY)).compute()
         assert inside.ndvi.mean().item() == pytest.approx(row["ndvi_mean"], abs=0.02)
         assert inside.age.mean().item() == pytest.approx(row["age_mean_days"], abs=0.3)
@@ -92,7 +92,7 @@ def test_the_scenes_of_a_day(root, made):
     used = scenes.extra_fields["hydro:used"]
     assert [item.id for item in scenes] == [u["id"] for u in used]
     assert sum(u["used_share"] for u in used) == pytest.approx(
-        float(made.cube("demo").daily("observed_fraction")[5]), abs=1e-5
+        float(made.open("demo").cube.daily("observed_fraction")[5]), abs=1e-5
     )
 
 

@@ -22,7 +22,7 @@ FIRST, LAST = dt.date(2024, 4, 3), dt.date(2024, 4, 7)
 
 @pytest.fixture(scope="module")
 def export(made):
-    return Export(made, "demo", FIRST, LAST)
+    return Export(made.open("demo"), FIRST, LAST)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def cube(made):
 def test_a_day_as_geotiffs(made, export, tmp_path):
     written = export.write(Format.COG, tmp_path / "maps")
     assert len(written) == 3 * 5
-    stored, observed_on = made.cube("demo").read(FIRST)
+    stored, observed_on = made.open("demo").cube.read(FIRST)
     with rasterio.open(tmp_path / "maps/demo_2024-04-03_ndvi.tif") as file:
         np.testing.assert_array_equal(file.read(1), stored)
         assert (file.nodata, file.scales, file.offsets) == (NODATA, (1e-4,), (0.0,))
@@ -92,7 +92,7 @@ def test_the_cube_in_a_plain_file(export, cube, tmp_path, file_format, name):
         assert found.rio.crs == cube.rio.crs
         assert found.rio.transform() == cube.rio.transform()
         assert "grid_mapping" in found.ndvi.encoding
-        assert f"snapshot {export.pipeline.cube('demo').session.snapshot_id}" in found.history
+        assert f"snapshot {export.state.made_cube.session.snapshot_id}" in found.history
 
 
 def test_zarr_needs_no_icechunk(export, tmp_path):
@@ -136,7 +136,7 @@ def test_statistics_with_outlines(made, export, tmp_path):
     assert "covering" in geo["columns"]["geometry"]
     found = gpd.read_parquet(tmp_path / "s.parquet")
     assert len(found) == 6 * 5
-    outlines = {f.field_id: f.geometry for f in made.fields("demo").fields}
+    outlines = {f.field_id: f.geometry for f in made.open("demo").fields.fields}
     assert all(row.geometry.equals(outlines[row.field_id]) for row in found.itertuples())
     export.write(Format.CSV, tmp_path / "s.csv")
     rows = pyarrow.csv.read_csv(tmp_path / "s.csv")
@@ -144,11 +144,11 @@ def test_statistics_with_outlines(made, export, tmp_path):
 
 
 def test_one_field_is_its_rows_and_the_pixels_around_it(made, tmp_path):
-    one = Export(made, "demo", field_id="F02")
+    one = Export(made.open("demo"), field_id="F02")
     one.write(Format.CSV, tmp_path / "s.csv")
     assert pyarrow.csv.read_csv(tmp_path / "s.csv")["field_id"].unique().to_pylist() == ["F02"]
     one.write(Format.NETCDF, tmp_path / "c.nc")
-    field = next(f for f in made.fields("demo").fields if f.field_id == "F02")
+    field = next(f for f in made.open("demo").fields.fields if f.field_id == "F02")
     with xr.open_dataset(tmp_path / "c.nc", decode_coords="all") as found:
         west, south, east, north = found.rio.bounds()
         assert found.ndvi.shape[1:] == tuple(
@@ -163,9 +163,9 @@ def test_one_field_is_its_rows_and_the_pixels_around_it(made, tmp_path):
 
 def test_what_cannot_be_exported_is_named(made, tmp_path):
     with pytest.raises(FieldsError, match="has no field 'F99'"):
-        Export(made, "demo", field_id="F99").write(Format.COG, tmp_path / "x")
+        Export(made.open("demo"), field_id="F99").write(Format.COG, tmp_path / "x")
     with pytest.raises(MissingDayError, match="2024-05-01 is not in the cube"):
-        Export(made, "demo", last=dt.date(2024, 5, 1)).write(Format.COG, tmp_path / "x")
+        Export(made.open("demo"), last=dt.date(2024, 5, 1)).write(Format.COG, tmp_path / "x")
 
 
 def test_the_command(made, tmp_path, monkeypatch, capsys):

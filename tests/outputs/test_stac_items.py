@@ -22,6 +22,7 @@ from pystac.validation.local_validator import get_local_schema_cache
 from pystac_client.warnings import PystacClientWarning
 from referencing import Registry, Resource
 
+from hydro_pipeline.area import Area
 from hydro_pipeline.cli import main as cli
 from hydro_pipeline.errors import MissingDayError
 from hydro_pipeline.outputs.stac_items import Publication
@@ -40,7 +41,7 @@ def pipeline(made, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def published(pipeline):
-    assert list(Publication(pipeline, "demo").publish(FIRST, LAST)) == DAYS
+    assert list(Publication(pipeline.open("demo")).publish(FIRST, LAST)) == DAYS
     return Path(pipeline.settings.root) / "stac"
 
 
@@ -93,7 +94,7 @@ def test_an_item_says_what_its_day_is(pipeline, items):
     assert projection.transform == list(grid.transform)[:6]
     assert (
         item.properties["hydro:observed_fraction"]
-        == pipeline.cube("demo").daily("observed_fraction")[5]
+        == pipeline.open("demo").cube.daily("observed_fraction")[5]
     )
     (band,) = RasterExtension.ext(item.assets["ndvi"]).bands
     assert (band.nodata, band.scale, band.data_type) == (-32768, 1e-4, "int16")
@@ -106,7 +107,7 @@ def test_an_item_says_what_its_day_is(pipeline, items):
 def test_an_item_derives_from_the_scenes_of_its_pixels(pipeline, items):
     """Of the day itself, and of the days before on which its carried pixels were observed."""
     for item, day in zip(items, DAYS, strict=True):
-        _, observed_on = pipeline.cube("demo").read(day)
+        _, observed_on = pipeline.open("demo").cube.read(day)
         expected = set()
         for number in np.unique(observed_on[observed_on >= 0]).tolist():
             seen_on = dt.date(1970, 1, 1) + dt.timedelta(number)
@@ -124,7 +125,7 @@ def test_scenes_of_an_api_are_linked_there(pipeline, tmp_path):
     settings = pipeline.settings.model_copy(
         update={"root": str(root), "catalog": "https://example.org/v1"}
     )
-    list(Publication(Pipeline(settings), "demo").publish(LAST, LAST))
+    list(Publication(Pipeline(settings).open("demo")).publish(LAST, LAST))
     item = json.loads((root / "stac/demo/2024-04-06/demo_2024-04-06.json").read_text())
     hrefs = [link["href"] for link in item["links"] if link["rel"] == "derived_from"]
     start = "https://example.org/v1/collections/sentinel-2-l2a/items/S2"
@@ -149,7 +150,7 @@ def test_odc_stac_loads_the_cube_again(pipeline, items):
     loaded = odc.stac.load(items, bands=["ndvi", "age"])
     assert loaded.odc.geobox == pipeline.area("demo").grid
     for n, day in enumerate(DAYS):
-        ndvi, _ = pipeline.cube("demo").read(day)
+        ndvi, _ = pipeline.open("demo").cube.read(day)
         np.testing.assert_array_equal(loaded.ndvi[n], ndvi)
         assert loaded.ndvi.nodata == -32768
         np.testing.assert_array_equal(loaded.age[n] == -1, ndvi == -32768)
@@ -165,7 +166,7 @@ def test_pystac_client_finds_it(published, items):
 
 
 def test_only_what_changed_is_written_again(pipeline, published, monkeypatch, capsys):
-    assert list(Publication(pipeline, "demo").publish(FIRST, LAST)) == []
+    assert list(Publication(pipeline.open("demo")).publish(FIRST, LAST)) == []
     file = published / "demo/2024-04-05/demo_2024-04-05.json"
     item = json.loads(file.read_text())
     item["properties"]["hydro:revision"] = 0
@@ -182,6 +183,7 @@ def test_only_what_changed_is_written_again(pipeline, published, monkeypatch, ca
 
 def test_what_is_not_there_is_named(pipeline):
     with pytest.raises(MissingDayError, match="2024-05-01 is not in the cube"):
-        list(Publication(pipeline, "demo").publish(None, dt.date(2024, 5, 1)))
+        list(Publication(pipeline.open("demo")).publish(None, dt.date(2024, 5, 1)))
+    pipeline.put_area(Area.from_bbox("new", (5.0, 51.0, 5.01, 51.01)))
     with pytest.raises(MissingDayError, match="the cube is empty"):
-        list(Publication(pipeline, "nowhere").publish(None, None))
+        list(Publication(pipeline.open("new")).publish(None, None))

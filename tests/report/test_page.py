@@ -40,7 +40,8 @@ def test_it_shows_the_last_day_and_the_first_field(opened, reported, tmp_path):
     assert "6 fields · 10 days, 2024-04-01 to 2024-04-10" in page.inner_text("#summary")
     assert "not satellite data" in page.inner_text("#notice")
     assert page.inner_text("#day") == "2024-04-10"
-    rows = reported.pipeline.stats("demo", dt.date(2024, 4, 10), dt.date(2024, 4, 10)).to_pylist()
+    day = dt.date(2024, 4, 10)
+    rows = reported.pipeline.open("demo").stats(day, day).to_pylist()
     shown = [row.split("\t") for row in page.inner_text("#rows").strip().split("\n")]
     assert [(cells[0], cells[1]) for cells in shown] == [
         (row["field_id"], f"{row['ndvi_mean']:.2f}") for row in rows
@@ -58,7 +59,7 @@ def test_a_click_on_a_row_or_on_the_map_shows_the_series(opened, reported):
     page = opened.page
     page.click("#rows tr:nth-child(3)")
     assert page.inner_text("#fieldname") == "Field F03"
-    field = next(f for f in reported.pipeline.fields("demo").fields if f.field_id == "L01")
+    field = next(f for f in reported.pipeline.open("demo").fields.fields if f.field_id == "L01")
     grid = reported.pipeline.area("demo").grid
     middle = field.geometry.representative_point()
     x, y = Transformer.from_crs(4326, str(grid.crs), always_xy=True).transform(middle.x, middle.y)
@@ -70,7 +71,7 @@ def test_a_click_on_a_row_or_on_the_map_shows_the_series(opened, reported):
     page.wait_for_selector(".leaflet-tooltip >> text=L01")
     page.mouse.click(box["x"] + at[0], box["y"] + at[1])
     assert page.inner_text("#fieldname") == "Field L01"
-    rows = reported.pipeline.stats("demo", field_id="L01")["observed_fraction"].to_pylist()
+    rows = reported.pipeline.open("demo").stats(field_id="L01")["observed_fraction"].to_pylist()
     assert page.get_attribute("#chart", "data-observed") == str(sum(s >= 0.5 for s in rows))
     assert page.locator("#chart canvas").count() == 1
     assert page.get_attribute("#rows tr:nth-child(6)", "aria-selected") == "true"
@@ -141,7 +142,7 @@ def test_an_area_without_fields_has_a_page(made, browser, tmp_path):
     for file in (root / "inputs/demo/fields").iterdir():
         file.unlink()
     pipeline = Pipeline(made.settings.model_copy(update={"root": str(root)}))
-    report = write_report(pipeline, "demo")
+    report = write_report(pipeline.open("demo"))
     with visit(browser, Path(report.url).as_uri()) as visited:
         assert "0 fields" in visited.page.inner_text("#summary")
         assert visited.complaints == []

@@ -46,7 +46,7 @@ def test_packed_numbers_come_back(array):
 
 
 def test_statistics_come_back_within_their_unit(pipeline, reported):
-    rows = pipeline.stats("demo")
+    rows = pipeline.open("demo").stats()
     for column in COLUMNS:
         kept = reported.content["series"][column.name]
         numbers = unpack(kept["data"], kept["dtype"], 10)
@@ -84,7 +84,7 @@ def carried_forward(pictures, days):
 @pytest.mark.parametrize("limit", [5_000_000, 20_000])
 def test_pictures_carried_forward_are_the_cube(pipeline, monkeypatch, limit):
     monkeypatch.setattr(frames_module, "MAX_PIXELS", limit)
-    cube = pipeline.cube("demo")
+    cube = pipeline.open("demo").cube
     pictures = frames(pipeline.store, cube)
     assert (pictures.step > 1) == (limit == 20_000)
     for n in (0, 4, 9):
@@ -100,7 +100,7 @@ def test_pictures_carried_forward_are_the_cube(pipeline, monkeypatch, limit):
 def test_only_changed_days_are_read_again(pipeline, monkeypatch):
     calls = []
     inner = frames_module._frame
-    cube = pipeline.cube("demo")
+    cube = pipeline.open("demo").cube
     first = frames(pipeline.store, cube)
     monkeypatch.setattr(frames_module, "_frame", lambda *a: calls.append(a[1]) or inner(*a))
     assert frames(pipeline.store, cube) == first
@@ -114,7 +114,7 @@ def test_an_area_without_a_day_has_no_report(season, tmp_path):
     pipeline = Pipeline(Settings.load(root=str(tmp_path / "root")))
     pipeline.put_area(season.area("new"))
     with pytest.raises(MissingDayError, match="hydro run new"):
-        write_report(pipeline, "new")
+        write_report(pipeline.open("new"))
 
 
 def test_the_page_is_one_file_that_needs_nothing(reported):

@@ -86,7 +86,7 @@ def test_records_of_a_season_replay_it(made, season, tmp_path):
         record = from_bytes(data)
         outcomes[number] = record["hydro:outcome"]
         shares = [used["used_share"] for used in record["hydro:used"]]
-        observed = made.cube("demo").daily("observed_fraction")[number]
+        observed = made.open("demo").cube.daily("observed_fraction")[number]
         assert sum(shares) == pytest.approx(observed, abs=2e-6)
         path = tmp_path / f"{day}.json"
         path.write_bytes(data)
@@ -104,8 +104,8 @@ def test_records_of_a_season_replay_it(made, season, tmp_path):
     (report,) = first.ingest_days("demo", [season.first_day], run_id="a-run")
     assert report.outcome == "observed"
     for ours, theirs in zip(
-        first.cube("demo").read(season.first_day),
-        made.cube("demo").read(season.first_day),
+        first.open("demo").cube.read(season.first_day),
+        made.open("demo").cube.read(season.first_day),
         strict=True,
     ):
         np.testing.assert_array_equal(ours, theirs)

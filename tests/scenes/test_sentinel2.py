@@ -71,7 +71,7 @@ def run(folder, tmp_path, **settings) -> Pipeline:
 
 
 def composites(pipeline) -> dict[dt.date, np.ndarray]:
-    cube = pipeline.cube("mol")
+    cube = pipeline.open("mol").cube
     return {day: cube.read(day)[0] for day in cube.days}
 
 

@@ -52,8 +52,8 @@ def test_a_late_field_reads_its_chunks_and_nothing_else(season, tmp_path, monkey
         assert cube is not None
 
         put_fields(pipeline.store, area, "late.geojson", season.late_fields_geojson)
-        stale = pipeline.stale_days("farm")
-        (late,) = [f for f in pipeline.fields("farm").fields if f.source == "late.geojson"]
+        stale = pipeline.open("farm").stale_days()
+        (late,) = [f for f in pipeline.open("farm").fields.fields if f.source == "late.geojson"]
         assert stale == [d for d in cube.days if d >= late.planting_date]
         earth_search.reset_counts()
         counting.requests.clear()

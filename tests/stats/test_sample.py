@@ -64,9 +64,9 @@ def test_days_with_the_same_pixels_are_read_once_however_many_files_are_held(
     for stored in pipeline.store.listing("field_stats"):
         pipeline.store.delete(stored.key)
     monkeypatch.setattr(field_stats, "ROWS", rows)
-    days = pipeline.stale_days("demo")
+    days = pipeline.open("demo").stale_days()
     reports = list(pipeline.update_field_stats("demo", days))
     assert [r.day for r in reports] == days
-    assert sum(r.chunks_read for r in reports) == 2 * len(pipeline.cube("demo").alike(days))
-    expected = made.stats("demo").drop_columns(["computed_at"])
-    assert pipeline.stats("demo").drop_columns(["computed_at"]).equals(expected)
+    assert sum(r.chunks_read for r in reports) == 2 * len(pipeline.open("demo").cube.alike(days))
+    expected = made.open("demo").stats().drop_columns(["computed_at"])
+    assert pipeline.open("demo").stats().drop_columns(["computed_at"]).equals(expected)

@@ -28,7 +28,7 @@ def facts(pipeline: Pipeline, area: str, published: Pipeline) -> dict[str, Any]:
     cube = Cube.open(pipeline.store, area)
     assert cube is not None
     first = cube.first_day + dt.timedelta(3)
-    list(Publication(published, area).publish(first, first + dt.timedelta(1)))
+    list(Publication(published.open(area)).publish(first, first + dt.timedelta(1)))
     catalog = str(Path(pipeline.settings.catalog).parent)
     return {
         "cube": _cube(cube),
@@ -67,7 +67,7 @@ def _cube(cube: Cube) -> dict[str, Any]:
 
 
 def _rows(pipeline: Pipeline, area: str, day: dt.date) -> dict[str, Any]:
-    rows = pipeline.stats(area, day, day).drop_columns(["computed_at"])
+    rows = pipeline.open(area).stats(day, day).drop_columns(["computed_at"])
     told = [
         {name: round(v, 9) if isinstance(v, float) else str(v) for name, v in row.items()}
         for row in rows.to_pylist()

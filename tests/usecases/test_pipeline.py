@@ -16,6 +16,7 @@ from hydro_pipeline.product import NODATA
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.simulation.server import StandIn
 from hydro_pipeline.usecases.pipeline import Pipeline
+from hydro_pipeline.usecases.status import status
 
 
 def pixels(pipeline, name="farm"):
@@ -25,7 +26,7 @@ def pixels(pipeline, name="farm"):
 
 def table(pipeline, name="farm"):
     """Every row without its time of computing."""
-    return pipeline.stats(name).drop_columns(["computed_at"]).to_pylist()
+    return pipeline.open(name).stats().drop_columns(["computed_at"]).to_pylist()
 
 
 def stored(pipeline):
@@ -160,10 +161,10 @@ def test_late_fields_in_any_order_equal_fields_on_time(season, tmp_path):
             put_fields(pipeline.store, area, name(feature), file(feature))
             if rng.random() < 0.5 or n == len(arriving) - 1:
                 list(pipeline.update_field_stats("farm", days[rng.randrange(5) :]))
-        stale = pipeline.stale_days("farm")
+        stale = pipeline.open("farm").stale_days()
         list(pipeline.update_field_stats("farm", stale))
         assert table(pipeline) == on_time
-        assert not pipeline.stale_days("farm")
+        assert not pipeline.open("farm").stale_days()
     assert pixels(pipeline) == cube
 
 
@@ -174,7 +175,8 @@ def test_a_removed_field_takes_its_rows_along(season, tmp_path):
     run(pipeline, days)
     pipeline.store.delete("inputs/farm/fields/late.geojson")
     assert not pipeline.settled("farm")
-    dropped = [r.dropped for r in pipeline.update_field_stats("farm", pipeline.stale_days("farm"))]
+    stale = pipeline.open("farm").stale_days()
+    dropped = [r.dropped for r in pipeline.update_field_stats("farm", stale)]
     late = json.loads(season.late_fields_geojson)["features"]
     assert sum(dropped) == sum(
         f["properties"]["planting_date"] <= str(d) for f in late for d in days
@@ -191,10 +193,10 @@ def test_a_file_that_breaks_loses_no_row(season, tmp_path):
     run(pipeline, days)
     before = table(pipeline)
     pipeline.store.put("inputs/farm/fields/late.geojson", b'{"type": "Feature')
-    assert pipeline.stale_days("farm") == []
+    assert pipeline.open("farm").stale_days() == []
     list(pipeline.update_field_stats("farm", days))
     assert table(pipeline) == before
-    assert [p.source for p in pipeline.fields("farm").problems] == ["late.geojson"]
+    assert [p.source for p in pipeline.open("farm").fields.problems] == ["late.geojson"]
     pipeline.store.delete("inputs/farm/fields/late.geojson")
     list(pipeline.update_field_stats("farm", days))
     assert len(table(pipeline)) < len(before)
@@ -206,12 +208,12 @@ def test_settled_until_something_changes(season, tmp_path):
     assert not pipeline.settled("farm")
     run(pipeline, days[:3])
     assert not pipeline.settled("farm")
-    assert pipeline.stale_days("farm") == []
+    assert pipeline.open("farm").stale_days() == []
     assert pipeline.settled("farm")
     put_fields(pipeline.store, season.area("farm"), "late.geojson", season.late_fields_geojson)
     assert not pipeline.settled("farm")
     list(pipeline.update_field_stats("farm", days[:3]))
-    pipeline.stale_days("farm")
+    pipeline.open("farm").stale_days()
     assert pipeline.settled("farm")
     run(pipeline, days[3:4])
     assert not pipeline.settled("farm")
@@ -239,7 +241,7 @@ def test_a_late_scene_makes_exactly_the_affected_pairs_stale(season, tmp_path):
     (report,) = full.ingest_days("farm", [late_day])
     assert report.changed
     affected = {report.day, *report.refreshed}
-    assert set(full.stale_days("farm")) == affected
+    assert set(full.open("farm").stale_days()) == affected
     list(full.update_field_stats("farm", days))
     second = {(r["date"], r["field_id"]): r for r in table(full)}
     assert {k[0] for k in second if second[k] != first[k]} == affected
@@ -289,13 +291,13 @@ def test_an_unreadable_scene_fails_the_day_and_a_retry_goes_on_after_the_last(se
         done = []
         with pytest.raises(SceneReadError, match=bad.replace("-", "")):
             done.extend(r.day for r in pipeline.ingest_days("farm", days, run_id="one"))
-        assert [str(d) for d in pipeline.status("farm", days[-1]).failed] == [bad]
+        assert [str(d) for d in status(pipeline.open("farm"), days[-1]).failed] == [bad]
         assert Cube.open(pipeline.store, "farm").last_day < dt.date.fromisoformat(bad)
         earth_search.fault = None
         earth_search.reset_counts()
         again = [r.day for r in pipeline.ingest_days("farm", days, run_id="one", resume=True)]
         assert again[0] == dt.date.fromisoformat(bad)
-        assert pipeline.status("farm", days[-1]).failed == {}
+        assert status(pipeline.open("farm"), days[-1]).failed == {}
         assert len(Cube.open(pipeline.store, "farm").days) == len(days)
 
 

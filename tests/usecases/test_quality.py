@@ -14,7 +14,6 @@ from hydro_pipeline.defs.names import key, range_tags
 from hydro_pipeline.fields.fields import put_fields
 from hydro_pipeline.grid import Window
 from hydro_pipeline.settings import Settings
-from hydro_pipeline.stats.stale import Wanted
 from hydro_pipeline.usecases import quality
 from hydro_pipeline.usecases.pipeline import Pipeline
 
@@ -40,28 +39,27 @@ def tamper(pipeline, name, index, value):
     session = repository.writable_session("main")
     zarr.open_group(session.store)[name][index] = value
     session.commit("tampered")
-    return pipeline.cube("farm")
+    return pipeline.open("farm").cube
 
 
 def findings(pipeline, cube):
-    days = cube.days
-    wanted = Wanted.of(pipeline.fields("farm").fields, pipeline.settings.zonal_weights)
+    days, state = cube.days, pipeline.open("farm")
     found = {
         "unlawful": quality.unlawful(cube, days),
         "out_of_range": quality.out_of_range(cube, days),
         "sudden_losses": quality.sudden_losses(cube, days),
-        "unrecorded": quality.unrecorded(pipeline.store, cube, days),
-        "stale": quality.stale(pipeline.store, cube, wanted, days),
+        "unrecorded": quality.unrecorded(state, days),
+        "stale": quality.stale(state, days),
     }
     return {name: wrong for name, wrong in found.items() if wrong}
 
 
 def test_nothing_is_found_where_nothing_is_wrong(pipeline):
-    assert findings(pipeline, pipeline.cube("farm")) == {}
+    assert findings(pipeline, pipeline.open("farm").cube) == {}
 
 
 def test_pixels_that_are_neither_observed_nor_carried_are_found(pipeline):
-    cube = pipeline.cube("farm")
+    cube = pipeline.open("farm").cube
     carried = int(np.argmin(cube.daily("observed_fraction")[1:])) + 1
     found = findings(pipeline, tamper(pipeline, "ndvi", carried, 1234))
     assert found.keys() == {"unlawful"}
@@ -82,7 +80,7 @@ def test_sudden_loss_of_valid_pixels_is_found(pipeline):
 
 
 def test_missing_and_other_records_of_scenes_are_found(pipeline):
-    cube = pipeline.cube("farm")
+    cube = pipeline.open("farm").cube
     pipeline.store.delete(f"scenes/farm/{cube.days[1]}.json")
     key_of_first = f"scenes/farm/{cube.days[0]}.json"
     record = json.loads(pipeline.store.get(key_of_first))
@@ -94,9 +92,9 @@ def test_missing_and_other_records_of_scenes_are_found(pipeline):
 
 def test_days_with_stale_rows_are_found(season, pipeline):
     put_fields(pipeline.store, season.area("farm"), "late.geojson", season.late_fields_geojson)
-    late = pipeline.fields("farm").fields
+    late = pipeline.open("farm").fields.fields
     planted = max(f.planting_date for f in late)
-    cube = pipeline.cube("farm")
+    cube = pipeline.open("farm").cube
     expected = [str(d) for d in cube.days if d >= planted]
     assert [line[:10] for line in findings(pipeline, cube).get("stale", [])] == expected
 
@@ -106,7 +104,7 @@ def test_sample_is_spread_over_the_days_and_over_the_grid(pipeline):
     sample = quality.sample_days(days)
     assert (sample[0], sample[-1], len(sample)) == (days[0], days[-1], quality.SAMPLE_DAYS)
     assert quality.sample_days(days[:3]) == days[:3]
-    cube = pipeline.cube("farm")
+    cube = pipeline.open("farm").cube
     for day in days[:20]:
         window = quality.sample_window(cube, day)
         assert 0 < window.height <= quality.SAMPLE_PX
@@ -130,3 +128,18 @@ def test_wrong_composite_blocks_the_statistics_of_its_run(season, pipeline, monk
     assert not result.success
     made = {e.asset_key for e in result.get_asset_materialization_events()}
     assert made == {key("farm", "ndvi_composite")}
+
+
+def test_a_broken_fields_file_has_one_answer(season, pipeline):
+    """Rows of its fields are neither missing nor unwanted; those of other fields can be stale."""
+    put_fields(pipeline.store, season.area("farm"), "late.geojson", season.late_fields_geojson)
+    days = pipeline.open("farm").cube.days
+    list(pipeline.update_field_stats("farm", days))
+    pipeline.store.put("inputs/farm/fields/late.geojson", b"{")
+    state = pipeline.open("farm")
+    assert not state.fields.complete
+    assert state.stale_days() == []
+    assert quality.stale(state, days) == []
+    pipeline.store.delete(f"field_stats/area=farm/date={days[2]}/part-0.parquet")
+    assert state.stale_days() == [days[2]]
+    assert quality.stale(state, days) == [f"{days[2]}: some rows are missing or out of date"]

@@ -31,7 +31,7 @@ def run(pipeline, days):
 def content(pipeline):
     cube = Cube.open(pipeline.store, "farm")
     pixels = [tuple(a.tobytes() for a in cube.read(day)) for day in cube.days]
-    return pixels, pipeline.stats("farm").drop_columns(["computed_at"]).to_pylist()
+    return pixels, pipeline.open("farm").stats().drop_columns(["computed_at"]).to_pylist()
 
 
 def test_one_request_in_five_fails(season, monkeypatch):
@@ -49,7 +49,7 @@ def test_one_request_in_five_fails(season, monkeypatch):
         run(flaky, days)
         s3.fault = lambda method, path: None
         assert content(flaky) == content(sound)
-        assert flaky.stale_days("farm") == []
+        assert flaky.open("farm").stale_days() == []
 
 
 def test_an_outage_fails_in_bounded_time_and_leaves_whole_days(season, monkeypatch):

@@ -39,7 +39,7 @@ def pixels(pipeline):
 
 
 def rows(pipeline):
-    return pipeline.stats("farm").drop_columns(["computed_at"]).to_pylist()
+    return pipeline.open("farm").stats().drop_columns(["computed_at"]).to_pylist()
 
 
 def set_up(season, settings):

@@ -19,7 +19,7 @@ def pixels(pipeline, day):
 
 
 def rows(pipeline):
-    return pipeline.stats("farm").drop_columns(["computed_at"]).to_pylist()
+    return pipeline.open("farm").stats().drop_columns(["computed_at"]).to_pylist()
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def anew(season, tmp_path_factory):
 
 
 def test_its_rows_are_read_and_up_to_date(old, anew):
-    assert old.stale_days("farm") == []
+    assert old.open("farm").stale_days() == []
     assert rows(old) == [r for r in rows(anew) if r["date"] < FIRST + dt.timedelta(DAYS)]
     reports = list(old.update_field_stats("farm", SEASON[:DAYS]))
     assert [report.computed for report in reports] == [()] * DAYS

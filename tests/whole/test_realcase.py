@@ -14,6 +14,7 @@ from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.fields.fields import put_fields
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.usecases.pipeline import Pipeline
+from hydro_pipeline.usecases.status import status
 
 FIRST, LAST = dt.date(2022, 11, 3), dt.date(2023, 4, 30)
 DAYS = [FIRST + dt.timedelta(i) for i in range((LAST - FIRST).days + 1)]
@@ -53,9 +54,8 @@ def differences(pipeline: Pipeline, realcase: Path) -> list[str]:
     found = []
     with (realcase / "expected.csv").open() as file:
         expected = {(r["date"], r["field_id"]): r for r in csv.DictReader(file)}
-    stored = {
-        (str(r["date"]), r["field_id"]): r for r in pipeline.stats("mol", FIRST, LAST).to_pylist()
-    }
+    rows = pipeline.open("mol").stats(FIRST, LAST).to_pylist()
+    stored = {(str(r["date"]), r["field_id"]): r for r in rows}
     for key, wanted in expected.items():
         if wanted["before_planting"] == "1":
             found += [f"{key} exists before planting"] if key in stored else []
@@ -82,7 +82,7 @@ def comparable(pipeline: Pipeline) -> tuple[list[tuple[bytes, bytes]], list[dict
     cube = Cube.open(pipeline.store, "mol")
     assert cube is not None
     pixels = [tuple(a.tobytes() for a in cube.read(day)) for day in cube.days]
-    return pixels, pipeline.stats("mol").drop_columns(["computed_at"]).to_pylist()
+    return pixels, pipeline.open("mol").stats().drop_columns(["computed_at"]).to_pylist()
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def test_equals_the_expected_numbers(one_run, realcase):
 
 def test_there_is_something_to_differ(one_run, realcase):
     """The comparison is not empty, and the numbers without a cloud mask are far from ours."""
-    rows = one_run.stats("mol", FIRST, LAST).to_pylist()
+    rows = one_run.open("mol").stats(FIRST, LAST).to_pylist()
     with (realcase / "expected_nomask.csv").open() as file:
         nomask = {(r["date"], r["field_id"]): r["ndvi_mean"] for r in csv.DictReader(file)}
     ours = {(str(r["date"]), r["field_id"]): r["ndvi_mean"] for r in rows}
@@ -116,7 +116,7 @@ def test_rows_exist_exactly_from_planting_on(one_run, realcase):
     fields = json.loads((realcase / "fields.geojson").read_text())["features"]
     planted = {f["properties"]["field_id"]: f["properties"]["planting_date"] for f in fields}
     wanted = {(str(d), i) for d in DAYS for i, since in planted.items() if since <= str(d)}
-    rows = one_run.stats("mol").to_pylist()
+    rows = one_run.open("mol").stats().to_pylist()
     assert {(str(r["date"]), r["field_id"]) for r in rows} == wanted
     sliver = [r for r in rows if r["field_id"] == "F15"]
     assert {r["pixel_count"] for r in sliver} == {0.0}
@@ -162,7 +162,7 @@ def test_single_days_give_the_same(one_run, realcase, tmp_path):
 
 
 def test_days_are_told_apart(one_run):
-    outcomes = one_run.status("mol", today=LAST).outcomes
+    outcomes = status(one_run.open("mol"), today=LAST).outcomes
     assert outcomes == {"observed": 7, "all cloud": 22, "no scene": 150}
 
 
@@ -174,7 +174,7 @@ def test_coverage_differs_from_centre_only_at_the_edges(one_run, realcase, tmp_p
     run(pipeline, DAYS[:20])
     day = dt.date(2022, 11, 13)
     ours, theirs = (
-        {r["field_id"]: r for r in p.stats("mol", day, day).to_pylist()}
+        {r["field_id"]: r for r in p.open("mol").stats(day, day).to_pylist()}
         for p in (pipeline, one_run)
     )
     for field_id in ("F01", "F07", "F14"):
