@@ -21,6 +21,7 @@ from rasterio.windows import Window
 
 from hydro_pipeline.area import Area
 from hydro_pipeline.errors import InputError
+from hydro_pipeline.geotiff import cog
 from hydro_pipeline.imagery.reading import forget, gdal_environment, persist
 from hydro_pipeline.scenes.catalog import Catalog
 from hydro_pipeline.scenes.selection import BAND_ASSETS
@@ -96,7 +97,7 @@ def _save(
             clip = _read(item, name, area, settings)
             path = out / re.sub(r"[^\w-]", "_", item.id) / f"{name}.tif"
             path.parent.mkdir(exist_ok=True)
-            _write(path, clip)
+            path.write_bytes(cog(clip.pixels, clip.grid, nodata=clip.nodata, overviews=None))
             size += path.stat().st_size
             feature["assets"][name] |= {
                 "href": path.relative_to(out).as_posix(),
@@ -139,24 +140,3 @@ def _window(file: rasterio.DatasetReader, area: Area, margin_m: float) -> Window
 def _span(start: float, stop: float, size: int) -> tuple[int, int]:
     first = int(np.clip(floor(start + 1e-6), 0, size - 1))
     return first, int(np.clip(ceil(stop - 1e-6), first + 1, size))
-
-
-def _write(path: Path, clip: _Clip) -> None:
-    height, width = clip.grid.shape
-    with rasterio.open(
-        path,
-        "w",
-        driver="COG",
-        width=width,
-        height=height,
-        count=1,
-        dtype=clip.pixels.dtype,
-        crs=str(clip.grid.crs),
-        transform=clip.grid.affine,
-        nodata=clip.nodata,
-        compress="deflate",
-        predictor="yes",
-        blocksize=512,
-        overviews="none",
-    ) as file:
-        file.write(clip.pixels, 1)

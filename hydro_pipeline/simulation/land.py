@@ -1,14 +1,11 @@
-"""Pixels of the simulated season: the land and its true NDVI, clouds and shadows, COG files."""
+"""Pixels of the simulated season: the land and its true NDVI, clouds and shadows."""
 
 import datetime as dt
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import rasterio
-from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
@@ -237,33 +234,3 @@ def _double(cells: NDArray[np.generic]) -> Float:
 
 def _strips(height: int) -> Iterator[slice]:
     return (slice(top, min(top + STRIP, height)) for top in range(0, height, STRIP))
-
-
-def write_cog(
-    path: Path,
-    pixels: NDArray[np.uint16] | NDArray[np.uint8],
-    transform: Affine,
-    crs: str,
-    blocksize: int,
-    overview_resampling: str,
-) -> None:
-    """Write (y, x) pixels as a cloud-optimized GeoTIFF: deflate, overviews, nodata 0."""
-    with rasterio.open(
-        path,
-        "w",
-        driver="COG",
-        width=pixels.shape[1],
-        height=pixels.shape[0],
-        count=1,
-        dtype=pixels.dtype,
-        crs=crs,
-        transform=transform,
-        nodata=0,
-        compress="deflate",
-        predictor="yes",
-        level=6,
-        blocksize=blocksize,
-        overview_resampling=overview_resampling,
-    ) as file:
-        file.write(pixels, 1)
-        file.update_tags(TIFFTAG_IMAGEDESCRIPTION=NOTICE)

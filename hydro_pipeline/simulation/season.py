@@ -24,6 +24,7 @@ from shapely.affinity import affine_transform
 from shapely.geometry.base import BaseGeometry
 
 from hydro_pipeline.area import Area, Bbox
+from hydro_pipeline.geotiff import cog
 from hydro_pipeline.simulation.item import Granule, make_item
 from hydro_pipeline.simulation.land import (
     NOTICE,
@@ -33,10 +34,11 @@ from hydro_pipeline.simulation.land import (
     Surface,
     Swath,
     render,
-    write_cog,
 )
 
 UTM = "EPSG:32631"
+TAGS = {"TIFFTAG_IMAGEDESCRIPTION": NOTICE}
+"""Of every file of a scene."""
 TILE_EDGE_X = 600_000.0
 """Easting of the eastern tile's upper left corner, as the real 31UFS."""
 TILE_OVERLAP_X = 609_780.0
@@ -145,11 +147,13 @@ def simulate(
             item = make_item(granule, pixels.scl)
             folder = directory / item["id"]
             folder.mkdir(exist_ok=True)
-            to = granule.grid.affine
-            for href, band in (("B04.tif", pixels.red), ("B08.tif", pixels.nir)):
-                write_cog(folder / href, band, to, UTM, blocksize, "average")
-            to_scl = granule.grid.zoom_out(2).affine
-            write_cog(folder / "SCL.tif", pixels.scl, to_scl, UTM, blocksize, "nearest")
+            for file, band, on, overviews in (
+                ("B04", pixels.red, granule.grid, "average"),
+                ("B08", pixels.nir, granule.grid, "average"),
+                ("SCL", pixels.scl, granule.grid.zoom_out(2), "nearest"),
+            ):
+                data = cog(band, on, nodata=0, overviews=overviews, tags=TAGS, blocksize=blocksize)
+                (folder / f"{file}.tif").write_bytes(data)
             items.append(item)
     items.sort(key=lambda i: (i["properties"]["datetime"], i["id"]), reverse=True)
     collection = {"type": "FeatureCollection", "description": NOTICE, "features": items}
