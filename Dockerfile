@@ -13,7 +13,7 @@ RUN apt-get update \
  && uv venv --quiet /opt/venv
 WORKDIR /app
 COPY pyproject.toml requirements.lock ./
-RUN uv pip install --quiet --constraints requirements.lock -r pyproject.toml
+RUN uv pip install --quiet --require-hashes --constraints requirements.lock -r pyproject.toml
 # Half a gigabyte that nothing here uses: tests, sources, debugging symbols, clients of services,
 # a second GDAL.
 RUN uv pip uninstall --quiet pyogrio \

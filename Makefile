@@ -18,7 +18,7 @@ venv: .venv/installed ## Make .venv with exactly the packages of requirements.lo
 	  || { rm -rf .venv && $$python -m venv .venv; }
 	@echo "Installing the packages of requirements.lock into .venv; the first time takes minutes."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	@$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
+	@$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 

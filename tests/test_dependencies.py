@@ -1,6 +1,7 @@
 """What the package imports is declared, and what is installed is pinned to its very bytes."""
 
 import ast
+import re
 import sys
 import sysconfig
 import tomllib
@@ -8,8 +9,6 @@ from collections.abc import Iterator
 from importlib.metadata import distribution
 from importlib.util import find_spec
 from pathlib import Path
-
-from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -43,14 +42,20 @@ def file_of(name: str) -> str:
 
 
 def test_every_import_is_of_a_declared_dependency() -> None:
-    declared = {
-        line.split(",")[0]
-        for text in PROJECT["dependencies"]
-        for line in (distribution(Requirement(text).name).read_text("RECORD") or "").splitlines()
-    }
+    names = [re.split(r"[^\w-]", text)[0] for text in PROJECT["dependencies"]]
+    records = [distribution(name).read_text("RECORD") or "" for name in names]
+    declared = {line.split(",")[0] for record in records for line in record.splitlines()}
     undeclared = {
         f"{path.relative_to(ROOT)}: {name}"
         for path, name in imported()
         if file_of(name) not in declared
     }
     assert not undeclared
+
+
+def test_every_locked_package_has_one_version_and_hashes_and_no_address() -> None:
+    lock = (ROOT / "requirements.lock").read_text()
+    packages = re.split(r"\n(?=\S)", lock.strip())
+    assert len(packages) > 100
+    pinned = re.compile(r"[\w-]+==[\w.]+( \\\n    --hash=sha256:[0-9a-f]{64})+")
+    assert [package for package in packages if not pinned.fullmatch(package)] == []
