@@ -1,11 +1,18 @@
 locals {
   repository = "${path.root}/.."
-  sources = sort(concat(
-    tolist(fileset(local.repository, "hydro_pipeline/**/*.{py,yaml,typed}")),
-    ["Dockerfile", "README.md", "pyproject.toml", "requirements.lock"],
-  ))
-  digest = sha1(join("", [for file in local.sources : filesha1("${local.repository}/${file}")]))
-  image  = var.image != null ? var.image : "hydro-pipeline:src-${substr(local.digest, 0, 12)}"
+  # What .dockerignore lets in, and what makes the image of it.
+  package = [
+    for file in fileset(local.repository, "hydro_pipeline/**") : file
+    if length(regexall("__pycache__/|\\.py[cod]$", file)) == 0
+  ]
+  sources = concat(
+    local.package,
+    [".dockerignore", "Dockerfile", "README.md", "pyproject.toml", "requirements.lock"],
+  )
+  digest = sha1(jsonencode({
+    for file in local.sources : file => filesha1("${local.repository}/${file}")
+  }))
+  image = var.image != null ? var.image : "hydro-pipeline:src-${substr(local.digest, 0, 12)}"
   # Any free port of Kubernetes' range; the node forwards `ui_port` to it.
   node_port = 30300
 }

@@ -169,6 +169,48 @@ def test_code_is_formatted() -> None:
     terraform(TERRAFORM, "fmt", "-check", "-recursive", "-diff")
 
 
+@needs_terraform
+def test_the_image_is_named_after_every_file_that_goes_into_it(tmp_path: Path) -> None:
+    """A file more of any kind, one changed or moved, is another image; caches are not."""
+    text = (TERRAFORM / "main.tf").read_text()
+    (locals_,) = re.findall(r"^locals \{.*?^\}", text, re.DOTALL | re.MULTILINE)
+    given = [line[1:] for line in (ROOT / ".dockerignore").read_text().split() if line[0] == "!"]
+    for name in (*given, "Dockerfile", ".dockerignore"):
+        if (ROOT / name).is_dir():
+            ignored = shutil.ignore_patterns("__pycache__", "*.py[cod]")
+            shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
+        else:
+            shutil.copy(ROOT / name, tmp_path)
+    files = {p for p in tmp_path.rglob("*") if p.is_file()}
+    directory = tmp_path / "terraform"
+    directory.mkdir()
+    (directory / "main.tf").write_text(
+        f"{locals_}\nvariable image {{\n  default = null\n}}\n"
+        "output all {\n  value = [local.sources, local.image]\n}\n"
+    )
+
+    def image() -> tuple[set[Path], str]:
+        terraform(directory, "apply", "-auto-approve", "-no-color")
+        sources, name = json.loads(terraform(directory, "output", "-json", "all"))
+        return {tmp_path / source for source in sources}, name
+
+    sources, name = image()
+    assert sources == files
+    page = tmp_path / "hydro_pipeline" / "report"
+    (page / "__pycache__").mkdir()
+    (page / "__pycache__" / "x.cpython-312.pyc").write_text("x")
+    (page / "x.pyc").write_text("x")
+    assert image() == (sources, name)
+    names = {name}
+    for new, body in (("new.kind", "x"), ("new.kind", "y"), ("moved.kind", "y")):
+        (page / new).write_text(body)
+        sources, name = image()
+        assert sources == files | {page / new}
+        names.add(name)
+        (page / new).unlink()
+    assert len(names) == 4
+
+
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The platform's variables and locals, which need no provider, with the locals as output."""
