@@ -1,31 +1,15 @@
 """What the package imports is declared, and what is installed is pinned to its very bytes."""
 
-import ast
 import re
-import sys
 import sysconfig
 import tomllib
-from collections.abc import Iterator
 from importlib.metadata import distribution
 from importlib.util import find_spec
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from tests.support.imports import ROOT, modules, third_party_imports
+
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-
-
-def imported() -> Iterator[tuple[Path, str]]:
-    """Every import of a module that is neither Python's nor this package's, and where it is."""
-    own = sys.stdlib_module_names | {"hydro_pipeline"}
-    for path in sorted((ROOT / "hydro_pipeline").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom):
-                names = [node.module or ""]
-            else:
-                continue
-            yield from ((path, name) for name in names if name.split(".")[0] not in own)
 
 
 def file_of(name: str) -> str:
@@ -47,7 +31,8 @@ def test_every_import_is_of_a_declared_dependency() -> None:
     declared = {line.split(",")[0] for record in records for line in record.splitlines()}
     undeclared = {
         f"{path.relative_to(ROOT)}: {name}"
-        for path, name in imported()
+        for path, node in third_party_imports()
+        for name in modules(node)
         if file_of(name) not in declared
     }
     assert not undeclared

@@ -33,8 +33,6 @@ from hydro_pipeline.storage.store import Store
 
 BRANCH = "main"
 
-icechunk.set_logs_filter("error")
-
 
 class Cube:
     """One committed state of a cube; it does not change while it is read."""

@@ -5,6 +5,7 @@ failure may pass. Imagery is public and read unsigned: whatever keys the environ
 the private bucket are not used here.
 """
 
+import functools
 import logging
 import random
 import threading
@@ -13,7 +14,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,11 +27,6 @@ from rasterio.session import AWSSession
 
 from hydro_pipeline.errors import SceneReadError
 from hydro_pipeline.settings import Settings
-
-# It says what is raised anyway.
-logging.getLogger("odc.loader._rio").setLevel(logging.CRITICAL)
-# Warping silences this for a moment, but not safely where threads do so at once.
-warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
 
 GDAL_OPTIONS: dict[str, str | int] = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
@@ -146,6 +141,7 @@ class SceneDriver(RioDriver):
     @contextmanager
     def restore_env(self, env: dict[str, Any], load_state: Any) -> Iterator[Any]:
         """The GDAL environment of a read."""
+        _quieten()
         with super().restore_env(env["options"], load_state) as context:
             yield context
 
@@ -171,8 +167,8 @@ class SceneReader(RioReader):
         geobox, cfg = dst_geobox[inner], cfg.patch(src_nodata_override=0)
 
         def read_into(place: NDArray[Any]) -> NDArray[Any]:
-            read = partial(super(SceneReader, self).read, cfg, geobox, dst=place)
-            persist(driver.scene_id, self._src.uri, partial(read, selection=selection))
+            read = functools.partial(super(SceneReader, self).read, cfg, geobox, dst=place)
+            persist(driver.scene_id, self._src.uri, functools.partial(read, selection=selection))
             return place
 
         def piece() -> NDArray[Any]:
@@ -233,6 +229,14 @@ def persist[T](scene_id: str, href: str, read: Callable[[], T]) -> T:
             )
         time.sleep(delay)
     raise AssertionError("unreachable")
+
+
+@functools.cache
+def _quieten() -> None:
+    """Silence what is raised anyway or says nothing; once a process, before its first read."""
+    logging.getLogger("odc.loader._rio").setLevel(logging.CRITICAL)
+    # Warping silences this for a moment, but not safely where threads do so at once.
+    warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
 
 
 def _options(settings: Settings) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import contextlib
 import datetime as dt
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -194,6 +195,7 @@ class Store:
 
     def icechunk_storage(self, key: str) -> icechunk.Storage:
         """Icechunk's own access to the folder `key`."""
+        _quieten_icechunk()
         if not self.is_s3:
             return icechunk.local_filesystem_storage(str(Path(self.root) / key))
         s = self.settings
@@ -281,6 +283,12 @@ class Store:
                 f"{self.url(key)}: the store at {at if self.is_s3 else self.root} failed: "
                 f"{_first_line(error)}"
             ) from None
+
+
+@cache
+def _quieten_icechunk() -> None:
+    """Log only errors; once a process. It would warn of every directory that is opened."""
+    icechunk.set_logs_filter("error")
 
 
 def _first_line(error: BaseException) -> str:
