@@ -65,9 +65,9 @@ def observe_block(
     """
     seen = Seen(np.full(shape, NODATA, np.int16), np.zeros((len(red), 5), np.int64))
     added = np.rint(offset.astype(np.float64) * 10_000)
-    for bands in zip(red, nir, clear, added, seen.counts, strict=True):
-        planes = (np.ascontiguousarray(plane) for plane in bands[:3])
-        _observe(*planes, *bands[3:], seen.ndvi)
+    for scene in zip(red, nir, clear, added, seen.counts, strict=True):
+        r, n, c = (np.ascontiguousarray(plane) for plane in scene[:3])
+        _observe(r, n, c, scene[3], scene[4], seen.ndvi)
     return seen
 
 

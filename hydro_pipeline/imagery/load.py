@@ -15,9 +15,10 @@ import odc.stac
 import pystac
 from affine import Affine
 from numpy.typing import NDArray
-from odc.geo.crs import CRS, CRSError
+from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
+from pyproj.exceptions import CRSError
 
 from hydro_pipeline.area import SNAP_M, Area, Bbox
 from hydro_pipeline.grid import Tiling
@@ -106,7 +107,8 @@ def load(
 def _chunked(array: da.Array, side: int) -> da.Array:
     """In chunks of one scene, `side` pixels on a side."""
     # Without a method dask imports all of distributed to choose one.
-    return array.rechunk((1, side, side)[-array.ndim :], method="tasks")
+    chunked: da.Array = array.rechunk((1, side, side)[-array.ndim :], method="tasks")
+    return chunked
 
 
 def _reflectance(scene: Scene, grid: GeoBox, read: _Read) -> list[da.Array]:
@@ -125,12 +127,13 @@ def _clear(scene: Scene, grid: GeoBox, settings: Settings, read: _Read, side: in
     margin = math.ceil(buffer_px / nest) * nest
     padded = grid.pad(margin)
     scl = _chunked(_nearest(scene, "scl", padded, read), side)
-    mask = da.map_overlap(
+    mask: da.Array = da.map_overlap(
         clear_mask, scl, depth=buffer_px, boundary=0, dtype=bool, meta=np.zeros((0, 0), bool),
         clear_classes=settings.clear_classes, buffer_px=buffer_px,
     )  # fmt: skip
     height, width = padded.shape
-    return mask[margin : height - margin, margin : width - margin]
+    inner: da.Array = mask[margin : height - margin, margin : width - margin]
+    return inner
 
 
 def _nearest(scene: Scene, band: str, grid: GeoBox, read: _Read) -> da.Array:
@@ -154,7 +157,8 @@ def _repeated(pixels: da.Array, times: int) -> da.Array:
     def repeat(block: NDArray[Any]) -> NDArray[Any]:
         return block.repeat(times, axis=0).repeat(times, axis=1)
 
-    return pixels.map_blocks(repeat, chunks=chunks, dtype=pixels.dtype)
+    repeated: da.Array = da.map_blocks(repeat, pixels, chunks=chunks, dtype=pixels.dtype)
+    return repeated
 
 
 def _read(
@@ -174,7 +178,7 @@ def _read(
     driver leaves out what is not on the grid.
     """
     source = _source_grid(scene, bands[0])
-    if source is not None and not _meet(_bounds_in(source, grid.crs), grid.boundingbox.bbox):
+    if source is not None and not _meet(_bounds_in(source, str(grid.crs)), grid.boundingbox.bbox):
         return [da.zeros(grid.shape.yx, dtype=dtype, chunks=READ_PX)] * len(bands)
     top = left = 0
     step = READ_PX
@@ -222,9 +226,9 @@ def _source_grid(scene: Scene, band: str) -> GeoBox | None:
     return source if inside else None
 
 
-def _bounds_in(source: GeoBox, crs: CRS | str) -> Bbox:
+def _bounds_in(source: GeoBox, crs: str) -> Bbox:
     """Bounds of a grid in another CRS."""
-    to_crs = _transformer(str(source.crs), str(crs))
+    to_crs = _transformer(str(source.crs), crs)
     west, south, east, north = to_crs.transform_bounds(*source.boundingbox.bbox)
     return west, south, east, north
 

@@ -4,8 +4,8 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import dask
 import numpy as np
+from dask.base import compute
 from dask.delayed import delayed
 
 from hydro_pipeline.composite.kernel import Seen, composite_block, count, observe_block
@@ -75,10 +75,10 @@ def _over_blocks[R](imagery: Imagery, work: Callable[..., R], get: Get) -> list[
     """What `work` gives for each block of the imagery, of its window and its bands."""
     blocks = [(window, delayed(work)(window, *bands)) for window, bands in _parts(imagery)]
     if imagery.kept is None:
-        return list(dask.compute(*(block for _, block in blocks), scheduler=get))
+        return list(compute(*(block for _, block in blocks), scheduler=get))
     done: list[R] = []
     for bottom, strip in itertools.groupby(blocks, lambda block: block[0].bottom):
-        done += dask.compute(*(block for _, block in strip), scheduler=get)
+        done += compute(*(block for _, block in strip), scheduler=get)
         imagery.kept.drop(bottom)
     return done
 

@@ -54,7 +54,7 @@ class Cluster:
     @contextmanager
     def _translated(self) -> Iterator[None]:
         from distributed import KilledWorker
-        from distributed.comm import CommClosedError
+        from distributed.comm.core import CommClosedError
 
         try:
             yield

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pystac
-from shapely import Polygon, transform
+from shapely import Polygon, get_coordinates
 from shapely.geometry.polygon import orient
 
 from hydro_pipeline.area import Area
@@ -85,7 +85,7 @@ def collection(area: Area, cube: Cube, days: Sequence[dt.date]) -> dict[str, Any
 def footprint(area: Area) -> Polygon:
     """Outline of the grid in longitude and latitude, to about a metre, counterclockwise."""
     outline = area.grid.geographic_extent.geom.simplify(1e-6)
-    return orient(transform(outline, lambda vertices: np.round(vertices, 6)))
+    return orient(Polygon(np.round(get_coordinates(outline), 6)))
 
 
 def catalog(names: Sequence[str]) -> dict[str, Any]:

@@ -153,6 +153,7 @@ def _completed(
 
 def _coverage(polygons: Geometries, grid: GeoBox) -> Iterator[Pixels]:
     extent = grid.boundingbox
+    assert grid.crs is not None
     crs = grid.crs.to_wkt()
     nothing = np.broadcast_to(np.int8(0), grid.shape)
     raster = NumPyRasterSource(nothing, *extent.bbox, srs_wkt=crs)
