@@ -1,12 +1,276 @@
-"""What is measured, and how it is stored."""
+"""What is measured, how it is stored, and how it is shown: the one place for it.
+
+All else follows from `PRODUCT`: arrays and attributes of a cube, columns of statistics, colours,
+titles. To change what pixels or statistics are, edit it here; what is stored tells by
+`Product.meaning` and `Product.version` that it was made before. Pure.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-NODATA = -32768
-
-
-SCALE = 1e-4
-
-
 Int16 = NDArray[np.int16]
+
+NODATA = -32768
+"""Stands in every array of pixels for "no value"."""
+NO_AGE = -1
+"""Stands for "no value" where ages are days."""
+
+OBSERVED_ON = {
+    "long_name": "day of the scene that the value comes from",
+    "units": "days since 1970-01-01",
+    "calendar": "proleptic_gregorian",
+}
+"""CF attributes of the array `observed_on`."""
+
+STATISTICS = ("mean", "median", "std", "min", "max", "p10", "p90")
+"""Of each variable, in the order of their columns; `stats/kernel.py` computes them."""
+
+Anchors = tuple[tuple[float, str], ...]
+"""Values, ascending, each with its colour `#rrggbb`; between them colours are interpolated."""
+
+AGE: Anchors = (
+    (0.0, "#fdf6e3"), (2.0, "#f8dfae"), (5.0, "#efa77f"), (10.0, "#c95f78"), (15.0, "#823274"),
+    (20.0, "#35154f"),
+)  # fmt: skip
+"""Colours of the age, days."""
+
+
+@dataclass(frozen=True)
+class Band:
+    """A file of a scene."""
+
+    name: str
+    asset: str
+    """Key of the STAC item's asset."""
+    native_m: float
+    """Size of its pixels, metres."""
+
+
+@dataclass(frozen=True)
+class Sensor:
+    """Whose scenes are read."""
+
+    title: str
+    constellation: str
+    collection: str
+    """STAC collection that is searched."""
+    credit: str
+    """Has to stand beside what is made of it."""
+    bands: tuple[Band, ...]
+    """Of reflectance, in the order in which they are read."""
+    dn_per_unit: float
+    """Digital numbers per reflectance of 1."""
+
+
+@dataclass(frozen=True)
+class Mask:
+    """Which pixels are clear: those of a clear class that lie far enough from a spoiling one."""
+
+    band: Band
+    """A classification; 0 is nodata."""
+    clear: tuple[int, ...]
+    spoiling: tuple[int, ...]
+    """Classes that spoil their surroundings, unless they count as clear."""
+    buffer_m: float
+    """How far they do, metres."""
+
+
+Linear = Mapping[str, float]
+"""A linear form in reflectance: the coefficient of each band by name, a constant by `1`."""
+
+
+@dataclass(frozen=True)
+class Variable:
+    """What a pixel tells: `top` / `bottom`, undefined where `bottom` is not positive.
+
+    A band's `bottom` is `{"1": 1.0}`. Stored as int16 in units of `scale`, clipped to `valid`.
+    """
+
+    name: str
+    """Of its array; begins the names of its columns."""
+    title: str
+    """Short, for people."""
+    long_name: str
+    top: Linear
+    bottom: Linear
+    colours: Anchors
+    """What lies beyond the first or the last takes theirs."""
+    valid: tuple[float, float] = (-1.0, 1.0)
+    """The least and the greatest value."""
+    scale: float = 1e-4
+    units: str = "1"
+
+    @property
+    def per_unit(self) -> float:
+        """Stored units per value of 1."""
+        return float(round(1 / self.scale))
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """`valid` in stored units."""
+        low, high = self.valid
+        return round(low * self.per_unit), round(high * self.per_unit)
+
+    @property
+    def shown(self) -> tuple[float, float]:
+        """The values of the first and the last colour."""
+        return self.colours[0][0], self.colours[-1][0]
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """CF attributes of its array."""
+        low, high = self.limits
+        return {
+            "long_name": f"{self.long_name}, gaps filled from earlier days",
+            "units": self.units,
+            "scale_factor": self.scale,
+            "add_offset": 0.0,
+            "valid_min": low,
+            "valid_max": high,
+        }
+
+    def column(self, statistic: str) -> str:
+        """Name of the column of a statistic."""
+        return f"{self.name}_{statistic}"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A statistic of a row. Only those of 0.1.0 may never be null: rows made before lack others."""
+
+    name: str
+    type: str = "double"
+    """Name of an Arrow type."""
+    nullable: bool = True
+
+
+COMMON = (
+    Column("pixel_count", nullable=False),
+    Column("valid_fraction"),
+    Column("observed_fraction"),
+    Column("age_mean_days"),
+    Column("age_max_days", "int32"),
+    Column("last_observed", "date32"),
+)
+"""Statistics of a field that are the same for every variable."""
+
+
+@dataclass(frozen=True)
+class Product:
+    """Everything that is measured. Raises `ValueError` if a variable needs an unknown band."""
+
+    sensor: Sensor
+    variables: tuple[Variable, ...]
+    """The first is the one that maps, pictures and short tables show."""
+    mask: Mask
+    pixel_code: int
+    """To be raised when code is changed so that the same scenes give other pixels."""
+    statistics_code: int
+    """To be raised when code is changed so that the same pixels give other statistics."""
+
+    def __post_init__(self) -> None:
+        if unknown := self._needed - {band.name for band in self.sensor.bands}:
+            raise ValueError(f"{self.sensor.title} has no band {', '.join(sorted(unknown))}")
+
+    @property
+    def main(self) -> Variable:
+        """The variable that maps, pictures and short tables show."""
+        return self.variables[0]
+
+    @property
+    def title(self) -> str:
+        """Of its variables, for people."""
+        return ", ".join(variable.title for variable in self.variables)
+
+    @property
+    def bands(self) -> tuple[Band, ...]:
+        """The sensor's bands that the variables need."""
+        return tuple(band for band in self.sensor.bands if band.name in self._needed)
+
+    @property
+    def files(self) -> tuple[Band, ...]:
+        """All that is read of a scene: `bands` and the mask's."""
+        return *self.bands, self.mask.band
+
+    @property
+    def arrays(self) -> dict[str, dict[str, Any]]:
+        """CF attributes of the arrays of pixels by name, `observed_on` last."""
+        return {v.name: v.attributes for v in self.variables} | {"observed_on": OBSERVED_ON}
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The statistics of a row, in order."""
+        own = (Column(v.column(name)) for v in self.variables for name in STATISTICS)
+        return *own, *COMMON
+
+    @property
+    def version(self) -> str:
+        """Changes when the same pixels give other statistics; goes into the hash of every row."""
+        columns = " ".join(sorted(f"{column.name}:{column.type}" for column in self.columns))
+        return f"{self.statistics_code}-{hashlib.sha256(columns.encode()).hexdigest()[:8]}"
+
+    def meaning(self) -> dict[str, Any]:
+        """What gives pixels their meaning, as JSON: where it is the same, pixels can be mixed."""
+        return {
+            "collection": self.sensor.collection,
+            "bands": {b.name: {"asset": b.asset, "native_m": b.native_m} for b in self.files},
+            "dn_per_unit": self.sensor.dn_per_unit,
+            "clear_classes": list(self.mask.clear),
+            "spoiling_classes": list(self.mask.spoiling),
+            "cloud_buffer_m": self.mask.buffer_m,
+            "variables": {
+                v.name: {
+                    "top": dict(v.top),
+                    "bottom": dict(v.bottom),
+                    "valid": list(v.valid),
+                    "scale": v.scale,
+                }
+                for v in self.variables
+            },
+            "pixel_code": self.pixel_code,
+        }
+
+    @property
+    def _needed(self) -> set[str]:
+        forms = (form for v in self.variables for form in (v.top, v.bottom))
+        return {name for form in forms for name in form} - {"1"}
+
+
+PRODUCT = Product(
+    sensor=Sensor(
+        title="Sentinel-2 Level-2A",
+        constellation="sentinel-2",
+        collection="sentinel-2-l2a",
+        credit="contains modified Copernicus Sentinel data",
+        bands=(Band("red", "red", 10.0), Band("nir", "nir", 10.0)),
+        dn_per_unit=10_000.0,
+    ),
+    variables=(
+        Variable(
+            name="ndvi",
+            title="NDVI",
+            long_name="normalized difference vegetation index",
+            top={"nir": 1.0, "red": -1.0},
+            bottom={"nir": 1.0, "red": 1.0},
+            colours=(
+                (-0.2, "#6f87a3"), (0.0, "#e9dcc0"), (0.15, "#ecdfa5"), (0.3, "#d3dc86"),
+                (0.45, "#a2c965"), (0.6, "#65ab4c"), (0.75, "#348a40"), (0.9, "#12643a"),
+                (1.0, "#083f29"),
+            ),
+        ),
+    ),
+    mask=Mask(
+        band=Band("scl", "scl", 20.0),
+        clear=(2, 4, 5, 6, 7),
+        # Cloud shadow, cloud of medium and of high probability, cirrus.
+        spoiling=(3, 8, 9, 10),
+        buffer_m=60.0,
+    ),
+    pixel_code=1,
+    statistics_code=1,
+)  # fmt: skip

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +11,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from hydro_pipeline.errors import SettingError
+from hydro_pipeline.product import PRODUCT, Product
 
 EARTH_SEARCH = "https://earth-search.aws.element84.com/v1"
 
@@ -60,7 +62,9 @@ class Settings(BaseSettings):
         description="Root of a STAC API, or path or URL of a static ItemCollection "
         "whose asset hrefs are relative to it.",
     )
-    collection: str = Field(default="sentinel-2-l2a", description="STAC collection to search.")
+    collection: str = Field(
+        default=PRODUCT.sensor.collection, description="STAC collection to search."
+    )
     areas: Annotated[tuple[str, ...], CommaSeparated] = Field(
         default=(), description="Names of the areas, comma separated; unset: all areas in the root."
     )
@@ -69,11 +73,11 @@ class Settings(BaseSettings):
         description="First day of every cube; unset: the first day that is run.",
     )
     clear_classes: Annotated[tuple[int, ...], CommaSeparated] = Field(
-        default=(2, 4, 5, 6, 7),
+        default=PRODUCT.mask.clear,
         description="Scene classification (SCL) classes that count as clear, comma separated.",
     )
     cloud_buffer_m: float = Field(
-        default=60.0,
+        default=PRODUCT.mask.buffer_m,
         ge=0,
         le=5000,
         description="Pixels this near to a cloud or its shadow are not clear, metres.",
@@ -192,6 +196,15 @@ class Settings(BaseSettings):
                 "HYDRO_S3_ACCESS_KEY_ID and HYDRO_S3_SECRET_ACCESS_KEY: set both, or neither"
             )
         return settings
+
+    @property
+    def product(self) -> Product:
+        """What is measured, by these settings."""
+        return replace(
+            PRODUCT,
+            sensor=replace(PRODUCT.sensor, collection=self.collection),
+            mask=replace(PRODUCT.mask, clear=self.clear_classes, buffer_m=self.cloud_buffer_m),
+        )
 
     @property
     def catalog_is_api(self) -> bool:

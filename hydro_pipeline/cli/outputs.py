@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hydro_pipeline.cli.terminal import FROM, TO, Name, open_pipeline, out, say, table, warn
+from hydro_pipeline.product import PRODUCT
 
 if TYPE_CHECKING:
     import pyarrow
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 
 SHOWN_ROWS = 30
 SHOWN_COLUMNS = (
-    "date", "field_id", "days_after_planting", "ndvi_mean", "ndvi_median", "ndvi_std",
+    "date", "field_id", "days_after_planting",
+    *(PRODUCT.main.column(statistic) for statistic in ("mean", "median", "std")),
     "pixel_count", "valid_fraction", "observed_fraction", "age_mean_days", "last_observed",
 )  # fmt: skip
 

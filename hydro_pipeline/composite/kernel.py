@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from hydro_pipeline.product import NODATA, Int16
+from hydro_pipeline.product import NODATA, PRODUCT, Int16
 
 NEVER = 32767
 """Maximum age that never expires a value, days."""
@@ -64,10 +64,10 @@ def observe_block(
     [-1, 1], which only negative reflectance can leave.
     """
     seen = Seen(np.full(shape, NODATA, np.int16), np.zeros((len(red), 5), np.int64))
-    added = np.rint(offset.astype(np.float64) * 10_000)
+    added = np.rint(offset.astype(np.float64) * PRODUCT.sensor.dn_per_unit)
     for scene in zip(red, nir, clear, added, seen.counts, strict=True):
         r, n, c = (np.ascontiguousarray(plane) for plane in scene[:3])
-        _observe(r, n, c, scene[3], scene[4], seen.ndvi)
+        _observe(r, n, c, scene[3], scene[4], PRODUCT.main.per_unit, seen.ndvi)
     return seen
 
 
@@ -142,7 +142,7 @@ def _expired(observed_on: int, day: int, max_age: int) -> bool:
 
 
 @njit(nogil=True, cache=True)
-def _observe(red, nir, clear, offset, counts, ndvi):  # type: ignore[no-untyped-def]
+def _observe(red, nir, clear, offset, counts, per_unit, ndvi):  # type: ignore[no-untyped-def]
     """Let one scene give its pixels where no scene before it did."""
     height, width = red.shape
     for y in range(height):
@@ -161,7 +161,7 @@ def _observe(red, nir, clear, offset, counts, ndvi):  # type: ignore[no-untyped-
             total = float(n) + float(r) + 2.0 * offset
             if ndvi[y, x] == NODATA and total > 0.0:
                 ratio = (float(n) - float(r)) / total
-                ndvi[y, x] = np.rint(min(1.0, max(-1.0, ratio)) * 10_000.0)
+                ndvi[y, x] = np.rint(min(1.0, max(-1.0, ratio)) * per_unit)
                 counts[USED] += 1
 
 

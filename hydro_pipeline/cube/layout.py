@@ -11,12 +11,31 @@ from zarr.codecs import BloscCodec
 
 from hydro_pipeline.area import Area
 from hydro_pipeline.errors import CubeMeaningError
-from hydro_pipeline.product import NODATA, SCALE
+from hydro_pipeline.product import NODATA, PRODUCT
 from hydro_pipeline.settings import Settings
 
 FORMAT = 1
 MEANING = "hydro_pipeline"
 """Root attribute that holds the meaning."""
+MEANING_0_1_0: dict[str, Any] = {
+    "bands": {
+        "red": {"asset": "red", "native_m": 10.0},
+        "nir": {"asset": "nir", "native_m": 10.0},
+        "scl": {"asset": "scl", "native_m": 20.0},
+    },
+    "dn_per_unit": 10_000.0,
+    "spoiling_classes": [3, 8, 9, 10],
+    "variables": {
+        "ndvi": {
+            "top": {"nir": 1.0, "red": -1.0},
+            "bottom": {"nir": 1.0, "red": 1.0},
+            "valid": [-1.0, 1.0],
+            "scale": 1e-4,
+        }
+    },
+    "pixel_code": 1,
+}
+"""What goes without saying in a cube made by 0.1.0."""
 
 CACHE_BYTES = 12 << 20
 MANIFEST_DAYS = 32
@@ -28,7 +47,7 @@ UPDATES_LISTED = 64
 LARGE_PX = 2000
 """Areas up to this many pixels on a side get small chunks."""
 
-ARRAYS = "ndvi", "observed_on"
+ARRAYS = tuple(PRODUCT.arrays)
 """The arrays of pixels."""
 
 DAILY = {
@@ -52,24 +71,29 @@ def meaning(area: Area, settings: Settings) -> dict[str, Any]:
         "crs": area.crs,
         "transform": list(area.grid.transform)[:6],
         "shape": list(area.grid.shape),
-        "collection": settings.collection,
-        "clear_classes": list(settings.clear_classes),
-        "cloud_buffer_m": settings.cloud_buffer_m,
         "max_age_days": settings.max_age_days,
+        **settings.product.meaning(),
     }
+
+
+def completed(stored: dict[str, Any]) -> dict[str, Any]:
+    """A cube's meaning as it is stored, with what it does not say because 0.1.0 made it."""
+    return MEANING_0_1_0 | stored
 
 
 def check_meaning(stored: dict[str, Any], wanted: dict[str, Any], url: str) -> None:
     """Raise `CubeMeaningError` if a cube's meaning is not the wanted one."""
+    stored = completed(stored)
     different = [
         f"{key} is {stored.get(key)!r} there and {wanted.get(key)!r} now"
-        for key in wanted
-        if stored.get(key) != wanted[key]
+        for key in {**wanted, **stored}
+        if stored.get(key) != wanted.get(key)
     ]
     if different:
         raise CubeMeaningError(
-            f"the cube {url} was made with other settings: {'; '.join(different)}. "
-            "Use the old values, give the area another name, or remove that folder "
+            f"the cube {url} was made with other settings or by another version: "
+            f"{'; '.join(different)}. "
+            "Use the old ones, give the area another name, or remove that folder "
             "and the area's scenes/ and field_stats/ to build it anew"
         )
 
@@ -106,31 +130,16 @@ def create_arrays(store: icechunk.IcechunkStore, area: Area, meaning: dict[str, 
     height, width = area.grid.shape
     side = chunk_size(area)
     georeference = xr_coords(area.grid)
-    pixels: dict[str, dict[str, Any]] = {
-        "ndvi": {
-            "long_name": "normalized difference vegetation index, gaps filled from earlier days",
-            "units": "1",
-            "scale_factor": SCALE,
-            "add_offset": 0.0,
-            "valid_min": -10000,
-            "valid_max": 10000,
-        },
-        "observed_on": {
-            "long_name": "day of the scene that the value comes from",
-            "units": "days since 1970-01-01",
-            "calendar": "proleptic_gregorian",
-        },
-    }
     group = zarr.create_group(
         store,
         attributes={
             "Conventions": "CF-1.11",
-            "title": f"Daily cloud-gap-filled NDVI of {area.name}",
-            "source": "Sentinel-2 Level-2A; contains modified Copernicus Sentinel data",
+            "title": f"Daily cloud-gap-filled {PRODUCT.title} of {area.name}",
+            "source": f"{PRODUCT.sensor.title}; {PRODUCT.sensor.credit}",
             MEANING: meaning,
         },
     )
-    for name, attributes in pixels.items():
+    for name, attributes in PRODUCT.arrays.items():
         group.create_array(
             name,
             shape=(0, height, width),
@@ -141,7 +150,7 @@ def create_arrays(store: icechunk.IcechunkStore, area: Area, meaning: dict[str, 
             dimension_names=("time", "y", "x"),
             attributes={
                 **attributes,
-                "_FillValue": int(NODATA),
+                "_FillValue": NODATA,
                 "grid_mapping": "spatial_ref",
             },
         )

@@ -17,7 +17,7 @@ import zarr
 from numpy.typing import NDArray
 from zarr.core.sync import sync
 
-from hydro_pipeline.cube.layout import ARRAYS, DAILY, MEANING, repository_config
+from hydro_pipeline.cube.layout import ARRAYS, DAILY, MEANING, completed, repository_config
 from hydro_pipeline.days import number_day
 from hydro_pipeline.errors import (
     ConflictError,
@@ -70,7 +70,7 @@ class Cube:
         stored = self.group.attrs.get(MEANING)
         if not isinstance(stored, dict):
             raise CubeMeaningError(f"{self.url} is not a cube of hydro_pipeline")
-        return stored
+        return completed(stored)
 
     @cached_property
     def length(self) -> int:
@@ -80,13 +80,13 @@ class Cube:
     @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns of the grid."""
-        _, height, width = self._array("ndvi").shape
+        _, height, width = self._array(ARRAYS[0]).shape
         return height, width
 
     @property
     def tiling(self) -> Tiling:
         """The grid as it is cut into chunks."""
-        return Tiling(self.shape, int(self._array("ndvi").chunks[1]))
+        return Tiling(self.shape, int(self._array(ARRAYS[0]).chunks[1]))
 
     @cached_property
     def first_day(self) -> dt.date:

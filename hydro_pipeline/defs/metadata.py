@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from hydro_pipeline.fields.fields import FieldsReading
 from hydro_pipeline.ingest.report import DayReport
 from hydro_pipeline.outputs.pictures import glance_webp, histograms_png, series_png, thumbnail_png
+from hydro_pipeline.product import PRODUCT
 from hydro_pipeline.stats.table import read_day
 from hydro_pipeline.stats.update import StatsReport
 from hydro_pipeline.storage.keys import scenes_key, stats_key
@@ -23,7 +24,8 @@ LISTED = 50
 PLOTTED_FIELDS = 6
 PLOTTED_DAYS = 120
 TABLE_ROWS = 10
-TABLE_COLUMNS = ("field_id", "ndvi_mean", "valid_fraction", "age_mean_days", "days_after_planting")
+MEAN = PRODUCT.main.column("mean")
+TABLE_COLUMNS = ("field_id", MEAN, "valid_fraction", "age_mean_days", "days_after_planting")
 
 Metadata = dict[str, Any]
 
@@ -35,9 +37,9 @@ def of_composite(report: DayReport, store: Store) -> Metadata:
         "observed share": _rounded(report.observed_fraction),
         "valid share": _rounded(report.valid_fraction),
         "mean age, days": _rounded(report.mean_age_days),
-        "mean NDVI": _rounded(report.mean_ndvi),
-        "NDVI": picture(glance_webp(report.preview), "webp"),
-        "NDVI, large": picture(thumbnail_png(report.preview)),
+        f"mean {PRODUCT.main.title}": _rounded(report.mean_ndvi),
+        PRODUCT.main.title: picture(glance_webp(report.preview), "webp"),
+        f"{PRODUCT.main.title}, large": picture(thumbnail_png(report.preview)),
         "histograms": picture(histograms_png(report.preview, report.preview_age)),
         "scenes": len(report.scenes),
         "scenes used": _bullets(report.scenes),
@@ -82,12 +84,12 @@ def of_stats_run(reports: Sequence[StatsReport], store: Store) -> Metadata:
     }
     if rows is None:
         return values
-    ranked = rows.filter(pc.is_valid(rows["ndvi_mean"])).sort_by([("ndvi_mean", "descending")])
+    ranked = rows.filter(pc.is_valid(rows[MEAN])).sort_by([(MEAN, "descending")])
     worst = ranked.slice(max(TABLE_ROWS, ranked.num_rows - TABLE_ROWS))
     return {
         **values,
         "best fields": _table(ranked.slice(0, TABLE_ROWS)),
-        "worst fields": _table(worst.sort_by("ndvi_mean")),
+        "worst fields": _table(worst.sort_by(MEAN)),
         "series": _series(reports, store),
     }
 
@@ -140,9 +142,7 @@ def _series(reports: Sequence[StatsReport], store: Store) -> dg.MarkdownMetadata
         if rows is None:
             continue
         rows = rows.filter(pc.is_in(rows["field_id"], pa.array(names, pa.string())))
-        for name, mean in zip(
-            rows["field_id"].to_pylist(), rows["ndvi_mean"].to_pylist(), strict=True
-        ):
+        for name, mean in zip(rows["field_id"].to_pylist(), rows[MEAN].to_pylist(), strict=True):
             series[name][0].append(report.day)
             series[name][1].append(nan if mean is None else mean)
     return picture(series_png(series))

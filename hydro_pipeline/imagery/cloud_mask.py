@@ -4,23 +4,26 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-CONTAMINATING = (3, 8, 9, 10)
-"""SCL classes that spoil their surroundings: cloud shadow, cloud medium, cloud high, cirrus."""
+from hydro_pipeline.product import PRODUCT
 
 
 def clear_mask(
-    scl: NDArray[np.uint8], clear_classes: tuple[int, ...], buffer_px: int
+    scl: NDArray[np.uint8],
+    clear_classes: tuple[int, ...],
+    buffer_px: int,
+    spoiling: tuple[int, ...] = PRODUCT.mask.spoiling,
 ) -> NDArray[np.bool_]:
-    """True = clear: an SCL class in `clear_classes`, and no cloud or shadow nearby.
+    """True = clear: an SCL class in `clear_classes`, and none of `spoiling` nearby.
 
-    `scl` is (y, x), 0 = nodata. A cloud or shadow spoils every pixel whose centre lies within
-    `buffer_px` pixels of its own centre (Euclidean); classes in `clear_classes` never spoil.
-    Pixels beyond the edge of `scl` are taken as unclouded: pass a margin of `buffer_px` and crop.
+    `scl` is (y, x), 0 = nodata. A pixel of a class in `spoiling` (cloud or shadow) spoils every
+    pixel whose centre lies within `buffer_px` pixels of its own centre (Euclidean); classes in
+    `clear_classes` never spoil. Pixels beyond the edge of `scl` are taken as unclouded: pass a
+    margin of `buffer_px` and crop.
     """
     is_clear = np.zeros(256, np.bool_)
     is_clear[list(clear_classes)] = True
     spoils = np.zeros(256, np.bool_)
-    spoils[[c for c in CONTAMINATING if c not in clear_classes]] = True
+    spoils[[c for c in spoiling if c not in clear_classes]] = True
     clear: NDArray[np.bool_] = _clear_mask(np.ascontiguousarray(scl), is_clear, spoils, buffer_px)
     return clear
 

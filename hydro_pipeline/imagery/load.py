@@ -24,8 +24,10 @@ from hydro_pipeline.area import SNAP_M, Area, Bbox
 from hydro_pipeline.grid import Tiling
 from hydro_pipeline.imagery.cloud_mask import clear_mask
 from hydro_pipeline.imagery.reading import Kept, SceneDriver, forget, paste
+from hydro_pipeline.product import PRODUCT
 from hydro_pipeline.scenes.item import bounds
 from hydro_pipeline.scenes.scene import Scene
+from hydro_pipeline.scenes.sentinel2 import BAND_ASSETS
 from hydro_pipeline.settings import Settings
 
 READ_PX = 1024
@@ -38,9 +40,6 @@ STRIP_PX = 1024
 """The same where it is made strip by strip; reads are then `READ_PX` high."""
 SLACK = 0.02
 """How far a scene's footprint may seem to leave its file, degrees: outlines are drawn roughly."""
-NATIVE_M = 10.0
-"""Pixel size of red and nir, metres."""
-
 
 _Read = Callable[[Scene, tuple[str, ...], GeoBox, str, str], list[da.Array]]
 
@@ -113,7 +112,8 @@ def _chunked(array: da.Array, side: int) -> da.Array:
 
 def _reflectance(scene: Scene, grid: GeoBox, read: _Read) -> list[da.Array]:
     """uint16 (y, x) of red and of nir."""
-    how = "bilinear" if grid.resolution.x <= NATIVE_M else "average"
+    finest = min(band.native_m for band in PRODUCT.bands)
+    how = "bilinear" if grid.resolution.x <= finest else "average"
     if _source_grid(scene, "red") == _source_grid(scene, "nir"):
         return read(scene, ("red", "nir"), grid, "uint16", how)
     return [array for band in ("red", "nir") for array in read(scene, (band,), grid, "uint16", how)]
@@ -121,15 +121,15 @@ def _reflectance(scene: Scene, grid: GeoBox, read: _Read) -> list[da.Array]:
 
 def _clear(scene: Scene, grid: GeoBox, settings: Settings, read: _Read, side: int) -> da.Array:
     """bool (y, x), True = clear. Read with a margin, so that cutting an area changes nothing."""
-    pixel = grid.resolution.x
-    buffer_px = math.ceil(settings.cloud_buffer_m / pixel)
+    pixel, rule = grid.resolution.x, settings.product.mask
+    buffer_px = math.ceil(rule.buffer_m / pixel)
     nest = round(SNAP_M / pixel)
     margin = math.ceil(buffer_px / nest) * nest
     padded = grid.pad(margin)
-    scl = _chunked(_nearest(scene, "scl", padded, read), side)
+    scl = _chunked(_nearest(scene, rule.band.name, padded, read), side)
     mask: da.Array = da.map_overlap(
         clear_mask, scl, depth=buffer_px, boundary=0, dtype=bool, meta=np.zeros((0, 0), bool),
-        clear_classes=settings.clear_classes, buffer_px=buffer_px,
+        clear_classes=rule.clear, buffer_px=buffer_px, spoiling=rule.spoiling,
     )  # fmt: skip
     height, width = padded.shape
     inner: da.Array = mask[margin : height - margin, margin : width - margin]
@@ -209,7 +209,7 @@ def _read(
 
 def _source_grid(scene: Scene, band: str) -> GeoBox | None:
     """The file's own grid as the item describes it, or None if it does not, or not credibly."""
-    facts = {**scene.item.properties, **scene.item.assets[band].extra_fields}
+    facts = {**scene.item.properties, **scene.item.assets[BAND_ASSETS[band]].extra_fields}
     code = facts.get("proj:code") or facts.get("proj:epsg")
     try:
         crs = CRS(f"EPSG:{code}" if isinstance(code, int) else code)

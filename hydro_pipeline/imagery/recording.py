@@ -24,7 +24,7 @@ from hydro_pipeline.errors import InputError
 from hydro_pipeline.geotiff import cog
 from hydro_pipeline.imagery.reading import forget, gdal_environment, persist
 from hydro_pipeline.scenes.catalog import Catalog
-from hydro_pipeline.scenes.selection import BAND_ASSETS
+from hydro_pipeline.scenes.sentinel2 import BAND_ASSETS
 from hydro_pipeline.settings import Settings
 
 THREADS = 8
@@ -92,7 +92,7 @@ def _save(
     """The item with hrefs relative to `out`, and the bytes of the files written for it."""
     feature = item.to_dict(include_self_link=False, transform_hrefs=False)
     size = 0
-    for name in BAND_ASSETS:
+    for name in BAND_ASSETS.values():
         if name in item.assets:
             clip = _read(item, name, area, settings)
             path = out / re.sub(r"[^\w-]", "_", item.id) / f"{name}.tif"

@@ -26,7 +26,7 @@ from hydro_pipeline.ingest.look_ahead import DayFound, is_held
 from hydro_pipeline.ingest.report import DayReport, outcome_of
 from hydro_pipeline.ingest.workers import Cluster, threads
 from hydro_pipeline.parallel import THREADS, in_threads, meanwhile
-from hydro_pipeline.product import SCALE
+from hydro_pipeline.product import PRODUCT
 from hydro_pipeline.scenes.day_record import clear_failure, day_record, to_bytes, warnings_of
 from hydro_pipeline.settings import OffsetCheck, Settings
 from hydro_pipeline.storage.keys import scenes_key
@@ -146,7 +146,7 @@ def commit(
         observed_fraction=done.observed / tally.pixels,
         valid_fraction=done.valid / tally.pixels,
         mean_age_days=tally.age / done.valid if done.valid else None,
-        mean_ndvi=tally.ndvi * SCALE / done.valid if done.valid else None,
+        mean_ndvi=tally.ndvi * PRODUCT.main.scale / done.valid if done.valid else None,
         revision=done.revision,
         changed=done.changed,
         refreshed=done.refreshed,

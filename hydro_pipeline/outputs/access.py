@@ -15,17 +15,15 @@ import pystac
 import rioxarray  # noqa: F401
 import xarray as xr
 
-from hydro_pipeline.cube.layout import MEANING
+from hydro_pipeline.cube.layout import ARRAYS, MEANING
 from hydro_pipeline.cube.read import BRANCH, open_repository, translated
 from hydro_pipeline.errors import MissingDayError
-from hydro_pipeline.product import NODATA, SCALE
+from hydro_pipeline.product import NODATA, PRODUCT
 from hydro_pipeline.scenes.day_record import read_record
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.stats.table import read_table, stored_days
 from hydro_pipeline.storage.keys import cube_key, scenes_key
 from hydro_pipeline.storage.store import Store
-
-PIXELS = ("ndvi", "observed_on")
 
 
 def open_cube(root: str | None, area: str, *, snapshot: str | None = None) -> xr.Dataset:
@@ -36,12 +34,15 @@ def open_cube(root: str | None, area: str, *, snapshot: str | None = None) -> xr
     `history`: the cube as it was then. Raises `MissingDayError` if no day was ever committed.
     """
     stored = packed(_store(root), area, snapshot)
-    has_value = stored.ndvi != NODATA
+    variables = {variable.name: variable for variable in PRODUCT.variables}
     days = xr.DataArray(stored.time.values.astype("datetime64[D]").astype(np.int16), dims="time")
-    ndvi = stored.ndvi.where(has_value) * np.float32(SCALE)
-    age = (days - stored.observed_on).where(has_value)
-    described = {"ndvi": (ndvi, "1"), "age": (age, "days")}
-    names = {"ndvi": stored.ndvi.attrs["long_name"], "age": "days since the value was observed"}
+    age = (days - stored.observed_on).where(stored.observed_on != NODATA)
+    described = {
+        name: (stored[name].where(stored[name] != NODATA) * np.float32(of.scale), of.units)
+        for name, of in variables.items()
+    } | {"age": (age, "days")}
+    names = {name: stored[name].attrs["long_name"] for name in variables}
+    names["age"] = "days since the value was observed"
     dataset = xr.Dataset(
         {
             name: array.transpose("time", "y", "x")
@@ -51,7 +52,7 @@ def open_cube(root: str | None, area: str, *, snapshot: str | None = None) -> xr
         },
         attrs={name: said for name, said in stored.attrs.items() if name != MEANING},
     )
-    return dataset.assign_coords({name: stored[name] for name in stored if name not in PIXELS})
+    return dataset.assign_coords({name: stored[name] for name in stored if name not in ARRAYS})
 
 
 def packed(store: Store, area: str, snapshot: str | None = None) -> xr.Dataset:

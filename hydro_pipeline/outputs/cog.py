@@ -5,10 +5,8 @@ from collections.abc import Mapping
 from odc.geo.geobox import GeoBox
 
 from hydro_pipeline.geotiff import cog
-from hydro_pipeline.outputs.colours import NDVI, colours, ndvi_class
-from hydro_pipeline.product import NODATA, SCALE, Int16
-
-NO_AGE = -1
+from hydro_pipeline.outputs.colours import colours, ndvi_class
+from hydro_pipeline.product import NO_AGE, NODATA, PRODUCT, Int16
 
 
 def ndvi_cog(ndvi: Int16, grid: GeoBox, tags: Mapping[str, str]) -> bytes:
@@ -18,8 +16,8 @@ def ndvi_cog(ndvi: Int16, grid: GeoBox, tags: Mapping[str, str]) -> bytes:
         grid,
         nodata=NODATA,
         overviews="average",
-        description="NDVI",
-        scale=SCALE,
+        description=PRODUCT.main.title,
+        scale=PRODUCT.main.scale,
         tags=tags,
     )
 
@@ -39,7 +37,7 @@ def visual_cog(ndvi: Int16, grid: GeoBox, tags: Mapping[str, str]) -> bytes:
         grid,
         nodata=0,
         overviews="mode",
-        description="NDVI class",
-        table=dict(enumerate(map(tuple, colours(NDVI).tolist()))),
+        description=f"{PRODUCT.main.title} class",
+        table=dict(enumerate(map(tuple, colours(PRODUCT.main.colours).tolist()))),
         tags=tags,
     )

@@ -16,16 +16,16 @@ from pyarrow.csv import write_csv
 from zarr.codecs import BloscCodec
 
 from hydro_pipeline.area import Area
-from hydro_pipeline.cube.layout import MEANING
+from hydro_pipeline.cube.layout import ARRAYS, MEANING
 from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.days import day_number
 from hydro_pipeline.errors import FieldsError, InputError
 from hydro_pipeline.fields.fields import Field
 from hydro_pipeline.fields.file import LONLAT, reprojected
 from hydro_pipeline.grid import Window
-from hydro_pipeline.outputs.access import PIXELS, packed
-from hydro_pipeline.outputs.cog import NO_AGE, age_cog, ndvi_cog, visual_cog
-from hydro_pipeline.product import NODATA
+from hydro_pipeline.outputs.access import packed
+from hydro_pipeline.outputs.cog import age_cog, ndvi_cog, visual_cog
+from hydro_pipeline.product import NO_AGE, NODATA, PRODUCT
 from hydro_pipeline.usecases.state import AreaState
 
 CHUNKS: dict[Any, int] = {"time": 16, "y": 256, "x": 256}
@@ -95,7 +95,7 @@ class Export:
         if to.exists():
             raise InputError(f"{to} is there already; give another name or remove it first")
         dataset = self._dataset(float).chunk(CHUNKS)
-        for name in PIXELS:
+        for name in ARRAYS:
             dataset[name].encoding |= {"fill_value": NODATA, "compressors": BLOSC}
         with warnings.catch_warnings():
             # Zarr v3 has no word on consolidated metadata yet; readers without it ignore them.
@@ -106,7 +106,7 @@ class Export:
     def _netcdf(self, to: Path) -> list[Path]:
         dataset = self._dataset(np.float32)
         chunks = tuple(min(CHUNKS[name], dataset.sizes[name]) for name in dataset.ndvi.dims)
-        for name in PIXELS:
+        for name in ARRAYS:
             dataset[name].encoding |= {"zlib": True, "shuffle": True, "chunksizes": chunks}
         dataset.to_netcdf(to, engine="h5netcdf")
         return [to]
@@ -123,7 +123,7 @@ class Export:
         picked = stored.sel(time=slice(str(days[0]), str(days[-1]))).isel(y=rows, x=cols)
         for variable in picked.variables.values():
             variable.encoding = {"_FillValue": None}
-        for name in PIXELS:
+        for name in ARRAYS:
             attributes = picked[name].attrs
             nodata = np.int16(attributes.pop("_FillValue"))
             picked[name].encoding = {"_FillValue": nodata, "grid_mapping": "spatial_ref"}
@@ -193,11 +193,11 @@ def day_cogs(cube: Cube, area: Area, day: dt.date, window: Window) -> dict[str, 
         "AREA": area.name,
         "DAY": str(day),
         "REVISION": str(cube.revisions[day]),
-        "TIFFTAG_IMAGEDESCRIPTION": f"NDVI of {area.name} on {day}, gaps filled from earlier days; "
-        "contains modified Copernicus Sentinel data",
+        "TIFFTAG_IMAGEDESCRIPTION": f"{PRODUCT.main.title} of {area.name} on {day}, "
+        f"gaps filled from earlier days; {PRODUCT.sensor.credit}",
     }
     return {
-        "ndvi": ndvi_cog(ndvi, grid, tags),
+        PRODUCT.main.name: ndvi_cog(ndvi, grid, tags),
         "age": age_cog(age.astype(np.int16), grid, tags),
         "visual": visual_cog(ndvi, grid, tags),
     }

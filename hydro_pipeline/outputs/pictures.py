@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from hydro_pipeline.outputs import colours as ramp
-from hydro_pipeline.outputs.colours import NDVI_RANGE, ndvi_class
-from hydro_pipeline.product import NODATA, SCALE
+from hydro_pipeline.outputs.colours import ndvi_class
+from hydro_pipeline.product import NODATA, PRODUCT
 
 MAX_BYTES = 44_000
 """Largest thumbnail: as a base64 data URI it stays below 60 KB."""
@@ -72,7 +72,9 @@ def histograms_png(preview: NDArray[np.int16], age: NDArray[np.int16]) -> bytes:
     draw = ImageDraw.Draw(image)
     ages = age[age >= 0]
     oldest = int(ages.max(initial=0))
-    _histogram(draw, 0, preview[preview != NODATA] * SCALE, NDVI_RANGE, 48, GREEN, "NDVI")
+    main = PRODUCT.main
+    values = preview[preview != NODATA] * main.scale
+    _histogram(draw, 0, values, main.shown, 48, GREEN, main.title)
     _histogram(draw, width, ages, (0, oldest + 1), min(oldest + 1, 48), BROWN, "age, days")
     return _png(image.quantize(16))
 
@@ -90,7 +92,7 @@ def series_png(series: Mapping[str, tuple[Sequence[date], Sequence[float]]]) -> 
         axes.plot(
             np.array(days, "datetime64[D]"), values, marker=".", markersize=3, lw=1, label=name
         )
-    axes.set_ylabel("mean NDVI")
+    axes.set_ylabel(f"mean {PRODUCT.main.title}")
     axes.spines[["right", "top"]].set_visible(False)
     axes.tick_params(axis="x", labelsize=7, rotation=20)
     if series:
@@ -110,7 +112,7 @@ def _picture(preview: NDArray[np.int16], colours: int) -> Image.Image:
 
 
 def _thumbnail(preview: NDArray[np.int16], colours: int) -> bytes:
-    low, high = NDVI_RANGE
+    low, high = PRODUCT.main.shown
     picture = _picture(preview, colours)
     width, height = picture.size
     image = Image.new("P", (max(width, LEAST_WIDTH), height + BAR_HEIGHT), 0)
@@ -120,7 +122,7 @@ def _thumbnail(preview: NDArray[np.int16], colours: int) -> bytes:
     length = image.width - 2 * MARGIN
     for x in range(length):
         draw.line([(MARGIN + x, height + 6), (MARGIN + x, height + 15)], 1 + x * colours // length)
-    for value, text in ((low, f"{low:g}"), (0.4, "NDVI 0.4"), (high, f"{high:g}")):
+    for value, text in ((low, f"{low:g}"), (0.4, f"{PRODUCT.main.title} 0.4"), (high, f"{high:g}")):
         at = MARGIN + (value - low) / (high - low) * length
         draw.text((at, height + 18), text, colours + 1, _font(), anchor="mt")
     return _png(image)
@@ -148,7 +150,7 @@ def _histogram(
 
 def _ramp(colours: int) -> NDArray[np.uint8]:
     """(colours, 3) RGB."""
-    every = ramp.colours(ramp.NDVI)
+    every = ramp.colours(PRODUCT.main.colours)
     chosen: NDArray[np.uint8] = every[np.linspace(1, 255, colours).round().astype(int)]
     return chosen
 

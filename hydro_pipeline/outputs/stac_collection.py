@@ -12,6 +12,7 @@ from shapely.geometry.polygon import orient
 
 from hydro_pipeline.area import Area
 from hydro_pipeline.cube.read import Cube
+from hydro_pipeline.product import OBSERVED_ON, PRODUCT
 from hydro_pipeline.storage.keys import cube_key
 
 EXTENSIONS = [
@@ -39,13 +40,13 @@ def collection(area: Area, cube: Cube, days: Sequence[dt.date]) -> dict[str, Any
     begin, end = area.solar_day_window(cube.first_day, cube.last_day)
     made = pystac.Collection(
         area.name,
-        f"Daily NDVI of {area.name} without gaps, its age, and statistics of fields, from "
-        "Sentinel-2; contains modified Copernicus Sentinel data",
+        f"Daily {PRODUCT.title} of {area.name} without gaps, its age, and statistics of fields, "
+        f"from Sentinel-2; {PRODUCT.sensor.credit}",
         pystac.Extent(
             pystac.SpatialExtent([list(footprint(area).bounds)]),
             pystac.TemporalExtent([[begin, end - dt.timedelta(seconds=1)]]),
         ),
-        title=f"NDVI of {area.name}",
+        title=f"{PRODUCT.title} of {area.name}",
         license="other",
         providers=[PROVIDER, COPERNICUS],
         stac_extensions=EXTENSIONS,
@@ -90,7 +91,7 @@ def footprint(area: Area) -> Polygon:
 
 def catalog(names: Sequence[str]) -> dict[str, Any]:
     """The catalog over the collections of the areas `names`; hrefs relative to `stac/`."""
-    made = pystac.Catalog("hydro_pipeline", "Daily NDVI without gaps, by area")
+    made = pystac.Catalog("hydro_pipeline", f"Daily {PRODUCT.title} without gaps, by area")
     made.clear_links()
     made.add_links(
         [
@@ -119,12 +120,19 @@ def _cube_fields(area: Area, cube: Cube) -> dict[str, Any]:
             "x": {**spatial, "axis": "x", "extent": [west, east], "step": step},
         },
         "cube:variables": {
-            "ndvi": {"type": "data", "dimensions": ["time", "y", "x"], "unit": "1"},
+            **{
+                variable.name: {
+                    "type": "data",
+                    "dimensions": ["time", "y", "x"],
+                    "unit": variable.units,
+                }
+                for variable in PRODUCT.variables
+            },
             "observed_on": {
                 "type": "auxiliary",
                 "dimensions": ["time", "y", "x"],
-                "unit": "days since 1970-01-01",
-                "description": "day of the scene that the value comes from",
+                "unit": OBSERVED_ON["units"],
+                "description": OBSERVED_ON["long_name"],
             },
         },
     }

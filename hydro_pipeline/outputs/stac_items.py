@@ -16,7 +16,7 @@ from hydro_pipeline.days import number_day
 from hydro_pipeline.grid import Window
 from hydro_pipeline.outputs.exports import day_cogs
 from hydro_pipeline.outputs.stac_collection import catalog, collection, footprint
-from hydro_pipeline.product import NODATA, SCALE
+from hydro_pipeline.product import NO_AGE, NODATA, PRODUCT
 from hydro_pipeline.storage.keys import scenes_key
 from hydro_pipeline.usecases.state import AreaState
 
@@ -25,14 +25,20 @@ EXTENSIONS = [
     for name in ("projection/v2.0.0", "raster/v1.1.0", "processing/v1.1.0", "file/v2.1.0")
 ]
 BANDS: dict[str, dict[str, Any]] = {
-    "ndvi": {"nodata": int(NODATA), "data_type": "int16", "scale": SCALE, "offset": 0, "unit": "1"},
-    "age": {"nodata": -1, "data_type": "int16", "unit": "d"},
+    PRODUCT.main.name: {
+        "nodata": NODATA,
+        "data_type": "int16",
+        "scale": PRODUCT.main.scale,
+        "offset": 0,
+        "unit": PRODUCT.main.units,
+    },
+    "age": {"nodata": NO_AGE, "data_type": "int16", "unit": "d"},
     "visual": {"nodata": 0, "data_type": "uint8"},
 }
 TITLES = {
-    "ndvi": "NDVI, gaps filled from earlier days",
-    "age": "Days since the NDVI was observed",
-    "visual": "NDVI as a coloured map",
+    PRODUCT.main.name: f"{PRODUCT.main.title}, gaps filled from earlier days",
+    "age": f"Days since the {PRODUCT.main.title} was observed",
+    "visual": f"{PRODUCT.main.title} as a coloured map",
 }
 
 
@@ -80,13 +86,13 @@ class Publication:
             stac_extensions=EXTENSIONS,
             properties={
                 "gsd": area.resolution,
-                "constellation": "sentinel-2",
+                "constellation": PRODUCT.sensor.constellation,
                 "proj:code": area.crs,
                 "proj:shape": [height, width],
                 "proj:transform": list(area.grid.transform)[:6],
                 "processing:level": "L3",
-                "processing:lineage": "NDVI of what was seen clear on the day, else the value of "
-                "the day before",
+                "processing:lineage": f"{PRODUCT.title} of what was seen clear on the day, "
+                "else the value of the day before",
                 "processing:software": {"hydro_pipeline": version("hydro-pipeline")},
                 "hydro:revision": cube.revisions[day],
                 "hydro:observed_fraction": float(cube.daily("observed_fraction")[index]),

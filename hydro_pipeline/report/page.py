@@ -14,7 +14,8 @@ import shapely
 from hydro_pipeline.area import Area
 from hydro_pipeline.fields.fields import Field
 from hydro_pipeline.fields.file import LONLAT, reprojected
-from hydro_pipeline.outputs import colours as ramp
+from hydro_pipeline.outputs.colours import colours
+from hydro_pipeline.product import AGE, PRODUCT, Anchors
 from hydro_pipeline.report import facts
 from hydro_pipeline.report.frames import frames
 from hydro_pipeline.report.series import series
@@ -72,8 +73,8 @@ def write_report(state: AreaState) -> Report:
             "days": {cube.index(day): packed for day, packed in pictures.packed.items()},
         },
         "ramps": {
-            "ndvi": _ramp(ramp.NDVI),
-            "age": _ramp(ramp.AGE),
+            "ndvi": _ramp(PRODUCT.main.colours),
+            "age": _ramp(AGE),
         },
         "warnings": warnings,
         "notices": facts.notices(records),
@@ -87,7 +88,7 @@ def write_report(state: AreaState) -> Report:
 def page(content: dict[str, Any]) -> str:
     """The whole page around its content, styles and scripts included."""
     parts = {
-        "title": f"NDVI of {content['area']['name']}",
+        "title": f"{PRODUCT.main.title} of {content['area']['name']}",
         "vendor_css": _read("vendor/leaflet.css") + _read("vendor/uplot.css"),
         "css": _read("page.css"),
         "vendor_js": _read("vendor/leaflet.js") + "\n" + _read("vendor/uplot.js"),
@@ -103,8 +104,8 @@ def _read(name: str) -> str:
     return re.sub(r"^//# sourceMappingURL=.*$", "", source, flags=re.MULTILINE)
 
 
-def _ramp(anchors: ramp.Anchors) -> dict[str, Any]:
-    table = ramp.colours(anchors)
+def _ramp(anchors: Anchors) -> dict[str, Any]:
+    table = colours(anchors)
     return {
         "range": [anchors[0][0], anchors[-1][0]],
         "colours": base64.b64encode(table.tobytes()).decode(),

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from hydro_pipeline.product import NODATA, PRODUCT
 from hydro_pipeline.report.blocks import pack
 
 
@@ -32,9 +33,10 @@ class Column:
 
 
 COLUMNS = (
-    Column("mean", "ndvi_mean", "int16", 1e-4, -32768),
-    Column("p10", "ndvi_p10", "int16", 1e-4, -32768),
-    Column("p90", "ndvi_p90", "int16", 1e-4, -32768),
+    *(
+        Column(name, PRODUCT.main.column(name), "int16", PRODUCT.main.scale, NODATA)
+        for name in ("mean", "p10", "p90")
+    ),
     Column("age", "age_mean_days", "uint16", 0.1, 65535),
     Column("observed", "observed_fraction", "uint8", 0.005, 255),
 )

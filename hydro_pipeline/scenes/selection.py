@@ -4,10 +4,7 @@ Earth Search repeats a scene when it is processed again, and cuts one in two whe
 in two parts: the first must be dropped, the second kept. Pure: no network, no clock.
 """
 
-import datetime as dt
-import re
 from collections.abc import Iterable
-from typing import Any, NamedTuple
 
 import pystac
 from shapely import get_parts, make_valid, union_all
@@ -17,16 +14,15 @@ from shapely.geometry.base import BaseGeometry
 
 from hydro_pipeline.scenes.scene import Refusal, Scene, Selection
 from hydro_pipeline.scenes.sentinel2 import (
+    BAND_ASSETS,
     UnusableError,
-    baseline_number,
     decide_offset,
+    newness,
     read_baseline,
+    same_pass,
     text_of,
 )
 
-BAND_ASSETS = ("red", "nir", "scl")
-ONE_PASS = dt.timedelta(minutes=10)
-"""A satellite sees a tile again one orbit (100 minutes) later at the earliest."""
 SAME_FOOTPRINT = 0.9
 """Share of a footprint that another must cover to be the same but for edges drawn anew."""
 
@@ -46,7 +42,7 @@ def select(items: Iterable[pystac.Item]) -> Selection:
         except UnusableError as error:
             refused.append(Refusal(item.id, str(error), item))
     kept: list[Scene] = []
-    for scene in sorted(scenes, key=_newness, reverse=True):
+    for scene in sorted(scenes, key=newness, reverse=True):
         reason = _replaced(scene, kept)
         if reason is None:
             kept.append(scene)
@@ -76,7 +72,7 @@ def _scene(item: pystac.Item) -> Scene:
     properties = item.properties
     if item.datetime is None:
         raise UnusableError("it has no datetime")
-    hrefs = {name: _href(item, name) for name in BAND_ASSETS}
+    hrefs = {name: _href(item, asset) for name, asset in BAND_ASSETS.items()}
     flag = properties.get("earthsearch:boa_offset_applied")
     if flag is not None and not isinstance(flag, bool):
         raise UnusableError(f"earthsearch:boa_offset_applied is {flag!r}, not true or false")
@@ -105,60 +101,24 @@ def _href(item: pystac.Item, name: str) -> str:
     return asset.href
 
 
-def _newness(scene: Scene) -> tuple[Any, ...]:
-    sequence = text_of(scene.item.properties.get("s2:sequence")) or ""
-    return (
-        baseline_number(scene.baseline),
-        scene.updated or scene.created or "",
-        int(sequence) if sequence.isdecimal() else -1,
-        scene.id,
-    )
-
-
 def _replaced(scene: Scene, newer: list[Scene]) -> str | None:
     """Why the scene is not needed beside the newer ones of the same pass, or None."""
-    same_pass = [other for other in newer if _same_pass(scene, other)]
+    beside = [other for other in newer if same_pass(scene, other)]
     mine = _footprint(scene.item)
     if mine is None:
         return None
-    for other in same_pass:
+    for other in beside:
         theirs = _footprint(other.item)
         if theirs is None or other.baseline != scene.baseline:
             continue
         if mine.intersection(theirs).area >= SAME_FOOTPRINT * mine.union(theirs).area:
             return f"the same scene was updated later as {other.id}"
-    later = [other for other in same_pass if other.baseline != scene.baseline]
+    later = [other for other in beside if other.baseline != scene.baseline]
     covers = [f for f in map(_footprint, (other.item for other in later)) if f is not None]
     if mine.intersection(union_all(covers)).area >= SAME_FOOTPRINT * mine.area:
         names = " and ".join(f"{o.id} (baseline {o.baseline})" for o in later)
         return f"baseline {scene.baseline} was processed again as {names}"
     return None
-
-
-class _Pass(NamedTuple):
-    tile: str | None
-    datatake: str | None
-
-
-def _pass(item: pystac.Item) -> _Pass:
-    properties = item.properties
-    grid = text_of(properties.get("grid:code"))
-    found = re.search(r"_T?(\d{1,2}[A-Z]{3})_", item.id)
-    tile = (
-        grid.removeprefix("MGRS-").lstrip("0") if grid else found[1].lstrip("0") if found else None
-    )
-    datatake = text_of(properties.get("s2:datatake_id"))
-    return _Pass(tile, re.sub(r"_N\d\d\.\d\d$", "", datatake) if datatake else None)
-
-
-def _same_pass(a: Scene, b: Scene) -> bool:
-    """Whether two scenes show the same tile in the same datatake, whatever their baselines."""
-    one, other = _pass(a.item), _pass(b.item)
-    if a.platform != b.platform or one.tile is None or one.tile != other.tile:
-        return False
-    if one.datatake is not None and other.datatake is not None:
-        return one.datatake == other.datatake
-    return abs(a.datetime - b.datetime) < ONE_PASS
 
 
 def _footprint(item: pystac.Item) -> BaseGeometry | None:

@@ -1,10 +1,19 @@
-"""What must be added to a scene's digital numbers, and what its pixels say about that. Pure."""
+"""What is peculiar to Sentinel-2: its files, offset, baselines and passes. Pure."""
 
 import datetime as dt
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 import pystac
+
+from hydro_pipeline.product import PRODUCT
+from hydro_pipeline.scenes.scene import Scene
+
+BAND_ASSETS = {band.name: band.asset for band in PRODUCT.files}
+"""Which asset of an item is which band."""
+
+ONE_PASS = dt.timedelta(minutes=10)
+"""A satellite sees a tile again one orbit (100 minutes) later at the earliest."""
 
 OFFSET = -0.1
 """Reflectance added to DN / 10000 from baseline 04.00 on (ESA, S2-PDGS-TAS-DI-PSD, 14.9)."""
@@ -82,3 +91,40 @@ def offset_finding(clear: int, dark: int, dim: int) -> str:
 def text_of(value: Any) -> str | None:
     """The value if it is a text and not empty."""
     return value if isinstance(value, str) and value else None
+
+
+def newness(scene: Scene) -> tuple[Any, ...]:
+    """Orders scenes that were processed more than once, the newest last."""
+    sequence = text_of(scene.item.properties.get("s2:sequence")) or ""
+    return (
+        baseline_number(scene.baseline),
+        scene.updated or scene.created or "",
+        int(sequence) if sequence.isdecimal() else -1,
+        scene.id,
+    )
+
+
+class _Pass(NamedTuple):
+    tile: str | None
+    datatake: str | None
+
+
+def _pass(item: pystac.Item) -> _Pass:
+    properties = item.properties
+    grid = text_of(properties.get("grid:code"))
+    found = re.search(r"_T?(\d{1,2}[A-Z]{3})_", item.id)
+    tile = (
+        grid.removeprefix("MGRS-").lstrip("0") if grid else found[1].lstrip("0") if found else None
+    )
+    datatake = text_of(properties.get("s2:datatake_id"))
+    return _Pass(tile, re.sub(r"_N\d\d\.\d\d$", "", datatake) if datatake else None)
+
+
+def same_pass(a: Scene, b: Scene) -> bool:
+    """Whether two scenes show the same tile in the same datatake, whatever their baselines."""
+    one, other = _pass(a.item), _pass(b.item)
+    if a.platform != b.platform or one.tile is None or one.tile != other.tile:
+        return False
+    if one.datatake is not None and other.datatake is not None:
+        return one.datatake == other.datatake
+    return abs(a.datetime - b.datetime) < ONE_PASS

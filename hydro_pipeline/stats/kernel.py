@@ -7,16 +7,15 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from hydro_pipeline.product import NODATA
+from hydro_pipeline.product import NODATA, PRODUCT
 
 LASTING = (
-    *("ndvi_mean", "ndvi_median", "ndvi_std", "ndvi_min", "ndvi_max", "ndvi_p10", "ndvi_p90"),
+    *map(PRODUCT.main.column, ("mean", "median", "std", "min", "max", "p10", "p90")),
     *("pixel_count", "valid_fraction"),
 )
 """Statistics that pixels have on every day, in the kernel's order."""
 
-UNITS = 10_000.0
-"""Stored NDVI units per 1.0."""
+MEAN, MEDIAN, STD, MIN, MAX, P10, P90, COUNT, VALID = range(len(LASTING))
 
 NEVER = np.iinfo(np.int32).min
 
@@ -116,7 +115,7 @@ def summarize(weights: Weights, ndvi: NDArray[np.int16], observed_on: NDArray[np
     last_on = np.full(count, NEVER, np.int32)
     _summarize(
         weights.start, weights.weight, weights.total, ndvi, observed_on,
-        lasting, mean_on, first_on, last_on, last_fraction,
+        PRODUCT.main.per_unit, lasting, mean_on, first_on, last_on, last_fraction,
     )  # fmt: skip
     return Summary(
         dict(zip(LASTING, lasting, strict=True)), mean_on, first_on, last_on, last_fraction
@@ -134,8 +133,9 @@ def load_kernel() -> None:
 
 @njit(nogil=True, cache=True)
 def _summarize(  # type: ignore[no-untyped-def]
-    start, weight, total, ndvi, observed_on, lasting, mean_on, first_on, last_on, last_fraction
-):
+    start, weight, total, ndvi, observed_on,
+    per_unit, lasting, mean_on, first_on, last_on, last_fraction,
+):  # fmt: skip
     """Fill `lasting` (statistic, field) and the others (field,)."""
     longest = 0
     for i in range(len(total)):
@@ -179,9 +179,9 @@ def _summarize(  # type: ignore[no-untyped-def]
                 last_count += w
             slots[0, v & 0xFF] += 1
             slots[1, (v >> 8) + 128] += 1
-        lasting[7, i] = count
+        lasting[COUNT, i] = count
         if total[i] > 0.0:
-            lasting[8, i] = min(1.0, count / total[i])
+            lasting[VALID, i] = min(1.0, count / total[i])
             last_fraction[i] = min(1.0, last_count / total[i])
         if n == 0:
             continue
@@ -190,11 +190,14 @@ def _summarize(  # type: ignore[no-untyped-def]
         for k in range(n):
             variance += shares[0, k] * (values[0, k] - mean) ** 2
         _sort(values, shares, slots, n)
-        lasting[0, i] = mean / UNITS
-        lasting[2, i] = np.sqrt(variance / count) / UNITS
-        lasting[3, i] = values[0, 0] / UNITS
-        lasting[4, i] = values[0, n - 1] / UNITS
-        lasting[5, i], lasting[1, i], lasting[6, i] = _quantiles(values[0], shares[0], n, count)
+        lasting[MEAN, i] = mean / per_unit
+        lasting[STD, i] = np.sqrt(variance / count) / per_unit
+        lasting[MIN, i] = values[0, 0] / per_unit
+        lasting[MAX, i] = values[0, n - 1] / per_unit
+        low, middle, high = _quantiles(values[0], shares[0], n, count)
+        lasting[P10, i] = low / per_unit
+        lasting[MEDIAN, i] = middle / per_unit
+        lasting[P90, i] = high / per_unit
         mean_on[i] = on_origin + on_sum / count
         first_on[i] = first
         last_on[i] = last
@@ -228,7 +231,7 @@ def _sort(values, shares, slots, n):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def _quantiles(values, shares, n, total):  # type: ignore[no-untyped-def]
-    """The quantiles 0.1, 0.5 and 0.9 of the first n sorted values, in NDVI."""
+    """The quantiles 0.1, 0.5 and 0.9 of the first n sorted values, in their units."""
     found = np.empty(3, np.float64)
     below = 0.0
     before = 0.0
@@ -243,8 +246,8 @@ def _quantiles(values, shares, n, total):  # type: ignore[no-untyped-def]
             before = position
             k += 1
         if k == 0:
-            found[j] = values[0] / UNITS
+            found[j] = values[0]
         else:
             step = min(1.0, (target - before) / (position - before))
-            found[j] = (values[k - 1] + step * (np.float64(values[k]) - values[k - 1])) / UNITS
+            found[j] = values[k - 1] + step * (np.float64(values[k]) - values[k - 1])
     return found[0], found[1], found[2]

@@ -10,7 +10,7 @@ from hydro_pipeline.composite.kernel import NEVER, carry_block
 from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.days import day_number
 from hydro_pipeline.grid import Window, nothing
-from hydro_pipeline.product import NODATA, Int16
+from hydro_pipeline.product import NODATA, PRODUCT, Int16
 from hydro_pipeline.usecases.state import AreaState
 
 SAMPLE_PX = 64
@@ -18,8 +18,6 @@ SAMPLE_PX = 64
 SAMPLE_DAYS = 8
 SUDDEN_LOSS = 0.1
 """A valid share that falls by more than this from one day to the next is suspicious."""
-
-NDVI_MAX = 10_000
 
 
 def sample_days(days: Sequence[dt.date]) -> list[dt.date]:
@@ -51,15 +49,17 @@ def unlawful(cube: Cube, days: Sequence[dt.date]) -> list[str]:
 
 
 def out_of_range(cube: Cube, days: Sequence[dt.date]) -> list[str]:
-    """Days with an NDVI outside [-1, 1], or an NDVI without its day of observation."""
+    """Days with an NDVI that is not valid, or an NDVI without its day of observation."""
+    (lowest, highest), title = PRODUCT.main.limits, PRODUCT.main.title
     wrong = []
     for day in sample_days(days):
         ndvi, observed_on = cube.read(day, sample_window(cube, day))
         has_value = ndvi != NODATA
-        if (np.abs(ndvi[has_value].astype(np.int32)) > NDVI_MAX).any():
-            wrong.append(f"{day}: NDVI from {ndvi[has_value].min()} to {ndvi[has_value].max()} e-4")
+        values = ndvi[has_value]
+        if ((values < lowest) | (values > highest)).any():
+            wrong.append(f"{day}: {title} from {values.min()} to {values.max()} e-4")
         if (has_value != (observed_on != NODATA)).any() or observed_on.max() > day_number(day):
-            wrong.append(f"{day}: observed_on does not fit the NDVI")
+            wrong.append(f"{day}: observed_on does not fit the {title}")
     return wrong
 
 

@@ -48,3 +48,9 @@ def test_equals_a_plain_disc(scl, radius):
                 y, x = radius + dy, radius + dx
                 near |= spoilt[y : y + scl.shape[0], x : x + scl.shape[1]]
     assert np.array_equal(clear_mask(scl, (4, 5), radius), np.isin(scl, (4, 5)) & ~near)
+
+
+def test_which_classes_spoil_is_part_of_the_rule():
+    scl = np.array([[3, 4], [11, 4]], np.uint8)
+    assert clear_mask(scl, (4,), 1, spoiling=(11,)).tolist() == [[False, True], [False, False]]
+    assert clear_mask(scl, (4,), 1, spoiling=()).tolist() == [[False, True], [False, True]]

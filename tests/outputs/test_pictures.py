@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hydro_pipeline.outputs.colours import NDVI, colours
+from hydro_pipeline.outputs.colours import colours
 from hydro_pipeline.outputs.pictures import (
     BAR_HEIGHT,
     EMPTY,
@@ -18,9 +18,9 @@ from hydro_pipeline.outputs.pictures import (
     series_png,
     thumbnail_png,
 )
-from hydro_pipeline.product import NODATA
+from hydro_pipeline.product import NODATA, PRODUCT
 
-LOWEST, HIGHEST = (tuple(colour) for colour in colours(NDVI)[[1, 255]])
+LOWEST, HIGHEST = (tuple(colour) for colour in colours(PRODUCT.main.colours)[[1, 255]])
 
 
 def opened(png):
