@@ -70,6 +70,10 @@ class FieldsReading:
     complete: bool = True
     """False if a fields file could not be read: a field that is missing here may still exist."""
 
+    def planted(self, weights: ZonalWeights) -> list[tuple[str, dt.date, str]]:
+        """Id, planting date and hash of each field, by one way of weighting pixels."""
+        return [(f.field_id, f.planting_date, f.hash(weights)) for f in self.fields]
+
 
 def parse_fields(source: str, data: bytes) -> FieldsReading:
     """The fields of one GeoJSON or GeoParquet file, converted from its CRS to EPSG:4326.

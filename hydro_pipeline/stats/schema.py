@@ -1,30 +1,32 @@
-"""Columns of a row of statistics."""
+"""Columns of a row of statistics. Pure."""
 
 from typing import Any
 
 import pyarrow as pa
 
-SCHEMA = pa.schema(
-    [
-        pa.field("field_id", pa.string(), nullable=False),
-        pa.field("planting_date", pa.date32(), nullable=False),
-        pa.field("days_after_planting", pa.int32(), nullable=False),
-        *(
-            pa.field(f"ndvi_{name}", pa.float64())
-            for name in ("mean", "median", "std", "min", "max", "p10", "p90")
-        ),
-        pa.field("pixel_count", pa.float64(), nullable=False),
-        pa.field("valid_fraction", pa.float64()),
-        pa.field("observed_fraction", pa.float64()),
-        pa.field("age_mean_days", pa.float64()),
-        pa.field("age_max_days", pa.int32()),
-        pa.field("last_observed", pa.date32()),
-        pa.field("field_hash", pa.string(), nullable=False),
-        pa.field("cube_revision", pa.int32(), nullable=False),
-        pa.field("computed_at", pa.timestamp("us", tz="UTC"), nullable=False),
-    ]
-)
-"""Columns of a day's file, sorted by field_id. Statistics of nothing are null."""
+from hydro_pipeline.product import PRODUCT, Product
+
+
+def schema_of(product: Product) -> pa.Schema:
+    """Columns of a day's file, sorted by field_id. Statistics of nothing are null."""
+    return pa.schema(
+        [
+            pa.field("field_id", pa.string(), nullable=False),
+            pa.field("planting_date", pa.date32(), nullable=False),
+            pa.field("days_after_planting", pa.int32(), nullable=False),
+            *(
+                pa.field(column.name, pa.type_for_alias(column.type), column.nullable)
+                for column in product.columns
+            ),
+            pa.field("field_hash", pa.string(), nullable=False),
+            pa.field("cube_revision", pa.int32(), nullable=False),
+            pa.field("computed_at", pa.timestamp("us", tz="UTC"), nullable=False),
+        ]
+    )
+
+
+SCHEMA = schema_of(PRODUCT)
+"""Columns of the product's rows."""
 
 
 def to_rows(columns: dict[str, Any]) -> pa.Table:
@@ -36,3 +38,15 @@ def to_rows(columns: dict[str, Any]) -> pa.Table:
         for f in SCHEMA
     ]
     return pa.table(arrays, SCHEMA)
+
+
+def as_rows(table: pa.Table) -> pa.Table:
+    """A table as it was stored, perhaps by another version, in `SCHEMA`.
+
+    A statistic that it lacks is null in every row; columns that are not known are left out. Raises
+    `pa.ArrowInvalid` or `KeyError` if a column that may not be null is missing, or cannot be cast.
+    """
+    for field in SCHEMA:
+        if field.nullable and field.name not in table.column_names:
+            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+    return table.select(SCHEMA.names).cast(SCHEMA)

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -11,8 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from hydro_pipeline.fields.fields import Field
-from hydro_pipeline.settings import ZonalWeights
+from hydro_pipeline.product import PRODUCT
+
+VERSION_0_1_0 = "1-906a9685"
+"""`Product.version` of the rows made by 0.1.0, whose hashes do not tell it."""
+
+Planted = tuple[str, dt.date, str]
+"""A field's id, its planting date, and a hash that changes when its statistics may change."""
 
 
 @dataclass(frozen=True)
@@ -22,21 +27,21 @@ class Wanted:
     field_ids: pa.Array
     """Strings, sorted, unique."""
     hashes: pa.Array
-    """`Field.hash` of each."""
+    """`row_hash` of each."""
     planted: NDArray[np.int32]
     """Planting date of each, days since 1970-01-01."""
     complete: bool = True
     """False if a fields file could not be read: rows of other fields may then be wanted too."""
 
     @classmethod
-    def of(cls, fields: Sequence[Field], weights: ZonalWeights, complete: bool = True) -> "Wanted":
-        """What the fields want, under one way of weighting pixels."""
-        ordered = sorted(fields, key=lambda f: f.field_id)
+    def of(cls, fields: Iterable[Planted], complete: bool = True) -> "Wanted":
+        """What the fields want, each of another id."""
+        ordered = sorted(fields)
         epoch = dt.date(1970, 1, 1)
         return cls(
-            pa.array([f.field_id for f in ordered], pa.string()),
-            pa.array([f.hash(weights) for f in ordered], pa.string()),
-            np.array([(f.planting_date - epoch).days for f in ordered], np.int32),
+            pa.array([field_id for field_id, _, _ in ordered], pa.string()),
+            pa.array([row_hash(digest, PRODUCT.version) for _, _, digest in ordered], pa.string()),
+            np.array([(planted - epoch).days for _, planted, _ in ordered], np.int32),
             complete,
         )
 
@@ -89,6 +94,13 @@ class StalePairs:
 
     def __bool__(self) -> bool:
         return bool(len(self.compute) or self.drop)
+
+
+def row_hash(field_hash: str, version: str) -> str:
+    """16 hexadecimal digits that change with a field's hash or the statistics' version."""
+    if version == VERSION_0_1_0:
+        return field_hash
+    return hashlib.sha256(f"{field_hash} {version}".encode()).hexdigest()[:16]
 
 
 def stale_pairs(wanted: Wanted, day: dt.date, revision: int, rows: pa.Table | None) -> StalePairs:

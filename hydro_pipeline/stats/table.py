@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from hydro_pipeline.errors import ConflictError, StoredObjectError
-from hydro_pipeline.stats.schema import SCHEMA
+from hydro_pipeline.stats.schema import SCHEMA, as_rows
 from hydro_pipeline.stats.stale import NO_FILE, DaySummary, Wanted, _digests, stale_pairs
 from hydro_pipeline.storage.keys import stats_key
 from hydro_pipeline.storage.store import Store
@@ -31,7 +31,10 @@ class DayFile:
 
 
 def read_day(store: Store, area_name: str, day: dt.date) -> DayFile:
-    """A day's rows, None if there is no file. Raises `StoredObjectError` if it is broken."""
+    """A day's rows, None if there is no file. Raises `StoredObjectError` if it is broken.
+
+    A statistic that the file has no column of is null; its rows are stale by their hash.
+    """
     key = stats_key(area_name, day)
     data, etag = store.get_versioned(key)
     return DayFile(None if data is None else _decode(store.url(key), data), etag)
@@ -142,7 +145,7 @@ def _encode(rows: pa.Table) -> bytes:
 def _decode(url: str, data: bytes) -> pa.Table:
     try:
         rows = pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
-        return rows.select(SCHEMA.names).cast(SCHEMA).combine_chunks()
+        return as_rows(rows).combine_chunks()
     except (pa.ArrowInvalid, KeyError, OSError, ValueError) as error:
         raise StoredObjectError(
             f"{url} is not readable as Parquet ({error}); remove it and its day is computed anew"

@@ -20,6 +20,7 @@ from hydro_pipeline.fields.fields import (
     files_etag,
     read_fields,
 )
+from hydro_pipeline.product import PRODUCT
 from hydro_pipeline.scenes.day_record import read_record
 from hydro_pipeline.settings import Settings, ZonalWeights
 from hydro_pipeline.stats.stale import StalePairs, Wanted, stale_pairs
@@ -48,7 +49,7 @@ class ListedFields:
     @cached_property
     def wanted(self) -> Wanted:
         """The rows that the fields want."""
-        return Wanted.of(self.reading.fields, self.weights, self.reading.complete)
+        return Wanted.of(self.reading.planted(self.weights), self.reading.complete)
 
 
 @dataclass(frozen=True)
@@ -207,4 +208,9 @@ def _cube_etag(store: Store, name: str) -> str | None:
 
 
 def _versions(fields: str, cube: str | None, weights: ZonalWeights) -> dict[str, Any]:
-    return {"fields": fields, "cube": cube, "weights": weights.value}
+    return {
+        "fields": fields,
+        "cube": cube,
+        "weights": weights.value,
+        "statistics": PRODUCT.version,
+    }

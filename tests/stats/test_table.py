@@ -1,6 +1,7 @@
 """Which rows are stale, and that no writer's row is lost."""
 
 import datetime as dt
+import io
 import os
 import subprocess
 import sys
@@ -9,16 +10,17 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from shapely.geometry import box
 
 from hydro_pipeline.errors import StoredObjectError
-from hydro_pipeline.fields.fields import Field
+from hydro_pipeline.fields.fields import Field, FieldsReading
 from hydro_pipeline.settings import ZonalWeights
 from hydro_pipeline.stats.schema import to_rows
-from hydro_pipeline.stats.stale import NO_FILE, Wanted, stale_pairs
+from hydro_pipeline.stats.stale import NO_FILE, VERSION_0_1_0, Wanted, row_hash, stale_pairs
 from hydro_pipeline.stats.table import (
     DayFile,
     read_day,
@@ -36,7 +38,7 @@ DAY = dt.date(2024, 5, 1)
 def wanted(*fields):
     """Fields from (id, planting date, side in degrees)."""
     made = [Field(i, planted, box(5, 51, 5 + side, 51 + side), "f") for i, planted, side in fields]
-    return Wanted.of(made, ZonalWeights.COVERAGE)
+    return Wanted.of(FieldsReading(tuple(made)).planted(ZonalWeights.COVERAGE))
 
 
 def rows(ids, hashes, revision=1, mean=0.5):
@@ -224,3 +226,20 @@ def test_a_broken_file_is_named(store):
     for read in (read_day, read_summary):
         with pytest.raises(StoredObjectError, match="date=2024-05-01"):
             read(store, "farm", DAY)
+
+
+@pytest.mark.parametrize("name", ["field_id", "field_hash", "cube_revision", "pixel_count"])
+def test_a_file_without_what_every_row_has_is_named(settings, name):
+    store = Store(settings)
+    sink = io.BytesIO()
+    pq.write_table(of(wanted(A), "a").drop_columns([name]), sink)
+    store.put(stats_key("farm", DAY), sink.getvalue())
+    with pytest.raises(StoredObjectError, match=f"date=2024-05-01.*{name}"):
+        read_day(store, "farm", DAY)
+
+
+def test_a_row_is_fresh_for_one_version_of_the_statistics():
+    assert row_hash("84af4c4fa859e298", VERSION_0_1_0) == "84af4c4fa859e298"
+    hashes = {row_hash("84af4c4fa859e298", version) for version in (VERSION_0_1_0, "a", "b")}
+    assert len(hashes) == 3
+    assert row_hash("b", "a") != row_hash("a", "a")
