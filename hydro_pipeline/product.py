@@ -8,12 +8,13 @@ titles. To change what pixels or statistics are, edit it here; what is stored te
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-Int16 = NDArray[np.int16]
+type Int16 = NDArray[np.int16]
 
 NODATA = -32768
 """Stands in every array of pixels for "no value"."""
