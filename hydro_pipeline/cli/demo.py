@@ -19,6 +19,13 @@ from hydro_pipeline.product import NODATA, PRODUCT
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.simulation.season import Season, simulate
 from hydro_pipeline.simulation.server import StandIn
+from hydro_pipeline.storage.keys import (
+    cube_key,
+    fields_folder,
+    fields_key,
+    scenes_folder,
+    stats_folder,
+)
 from hydro_pipeline.usecases.pipeline import Pipeline
 
 AREA = "demo"
@@ -26,7 +33,7 @@ DATA = Path("hydro-data/demo")
 """The demo's root, where `HYDRO_ROOT` is not set."""
 IMAGERY = DATA / "imagery"
 ENVIRONMENT = Path("hydro-data/demo.env")
-LATE_FILE = f"inputs/{AREA}/fields/late.geojson"
+LATE_FILE = fields_key(AREA, "late.geojson")
 DAYS = 45
 IN_ONE_RANGE = 40
 HYDRO = ".venv/bin/hydro"
@@ -130,10 +137,10 @@ def _explain(pipeline: Pipeline, season: Season, read: list[tuple[Any, ...]]) ->
         "Where it is",
         ("path", "what"),
         [
-            (store.url(f"cubes/{AREA}"), "NDVI and its age, day by day (Icechunk, Zarr v3)"),
-            (store.url(f"field_stats/area={AREA}"), "statistics per field and day (Parquet)"),
-            (store.url(f"scenes/{AREA}"), "the scenes that each day was made from"),
-            (store.url(f"inputs/{AREA}/fields"), "fields: drop more files here"),
+            (store.url(cube_key(AREA)), "NDVI and its age, day by day (Icechunk, Zarr v3)"),
+            (store.url(stats_folder(AREA)), "statistics per field and day (Parquet)"),
+            (store.url(scenes_folder(AREA)), "the scenes that each day was made from"),
+            (store.url(fields_folder(AREA)), "fields: drop more files here"),
             (str(season.directory), "the simulated imagery"),
         ],
     )

@@ -55,10 +55,11 @@ def stac(
     Without --from or --to, from the first or to the last day. Days already there are left alone.
     """
     from hydro_pipeline.outputs.stac_items import Publication
+    from hydro_pipeline.storage.keys import collection_key
 
     state = open_pipeline().open(name)
     days = list(Publication(state).publish(first and first.date(), last and last.date()))
-    say(f"{len(days)} days written; {state.store.url(f'stac/{name}/collection.json')}")
+    say(f"{len(days)} days written; {state.store.url(collection_key(name))}")
 
 
 def record(

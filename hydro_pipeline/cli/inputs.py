@@ -36,6 +36,7 @@ def area_set(
 ) -> None:
     """Set an area: the bounding box and the pixel grid that all its days share."""
     from hydro_pipeline.area import Area
+    from hydro_pipeline.storage.keys import area_folder
 
     if (bbox is None) == (geojson is None):
         raise typer.BadParameter("give either --bbox=W,S,E,N or --geojson FILE")
@@ -47,7 +48,7 @@ def area_set(
     pipeline.put_area(area)
     height, width = area.grid.shape
     say(f"area {name}: {width} x {height} pixels of {area.resolution:g} m in {area.crs}")
-    say(f"stored under {pipeline.store.url(f'inputs/{name}/')}")
+    say(f"stored under {pipeline.store.url(area_folder(name))}/")
 
 
 def _bbox(text: str) -> tuple[float, float, float, float]:

@@ -10,6 +10,7 @@ from hydro_pipeline.defs.names import days_of, key
 from hydro_pipeline.defs.steps import DaysDone, first_run_id, is_retry, told_to_dagster
 from hydro_pipeline.ingest.report import DayReport
 from hydro_pipeline.stats.update import StatsReport
+from hydro_pipeline.storage.keys import fields_folder
 from hydro_pipeline.usecases.pipeline import Pipeline
 
 Progress = Callable[[DayReport | StatsReport], None]
@@ -93,7 +94,7 @@ def area_assets(
                 kinds={"geojson", "parquet"} | where,
                 description=(
                     "Field polygons with planting dates: any number of GeoJSON or GeoParquet files "
-                    f"in inputs/{area}/fields/, dropped in at any time."
+                    f"in {fields_folder(area)}/, dropped in at any time."
                 ),
             )
         ],

@@ -16,7 +16,7 @@ from hydro_pipeline.outputs.pictures import glance_webp, histograms_png, series_
 from hydro_pipeline.product import PRODUCT
 from hydro_pipeline.stats.table import read_day
 from hydro_pipeline.stats.update import StatsReport
-from hydro_pipeline.storage.keys import scenes_key, stats_key
+from hydro_pipeline.storage.keys import cube_key, scenes_key, stats_key
 from hydro_pipeline.storage.store import Store
 
 LISTED = 50
@@ -51,7 +51,7 @@ def of_composite(report: DayReport, store: Store) -> Metadata:
         "bytes written": report.bytes_written,
         "seconds": _rounded(sum(report.seconds.values())),
         **{f"seconds: {stage}": _rounded(s) for stage, s in report.seconds.items()},
-        "cube": dg.MetadataValue.path(store.url(f"cubes/{report.area}")),
+        "cube": dg.MetadataValue.path(store.url(cube_key(report.area))),
         "scenes as used": dg.MetadataValue.path(store.url(scenes_key(report.area, report.day))),
     }
     return _present(values)

@@ -16,6 +16,7 @@ from hydro_pipeline.area import Area
 from hydro_pipeline.errors import FieldsError
 from hydro_pipeline.fields.file import LONLAT, Feature, Geometries, read_features, reprojected
 from hydro_pipeline.settings import ZonalWeights
+from hydro_pipeline.storage.keys import fields_folder, fields_key
 from hydro_pipeline.storage.store import Store, StoredObject
 
 READ_THREADS = 8
@@ -108,7 +109,7 @@ def read_fields(
     written later counts. A field wholly outside the area's grid is left out. All three are
     reported as problems.
     """
-    folder = _folder(area.name)
+    folder = fields_folder(area.name) + "/"
     files = fields_files(store, area.name) if files is None else files
     oldest_first = sorted(files, key=lambda o: (o.modified, o.key))
     with ThreadPoolExecutor(READ_THREADS) as pool:
@@ -150,13 +151,13 @@ def put_fields(store: Store, area: Area, path_name: str, data: bytes) -> FieldsR
     """
     _check_name(path_name)
     reading = _within(area, parse_fields(path_name, data))
-    store.put(_folder(area.name) + path_name, data)
+    store.put(fields_key(area.name, path_name), data)
     return reading
 
 
 def fields_files(store: Store, area_name: str) -> list[StoredObject]:
     """Everything in `inputs/<area>/fields/`. One listing."""
-    return store.listing(_folder(area_name))
+    return store.listing(fields_folder(area_name))
 
 
 def fields_etag(store: Store, area_name: str) -> str:
@@ -168,10 +169,6 @@ def files_etag(files: Sequence[StoredObject]) -> str:
     """`fields_etag` of a listing."""
     lines = [f"{o.key}\t{o.etag}\t{o.size}\t{o.modified.isoformat()}\n" for o in files]
     return hashlib.sha256("".join(lines).encode()).hexdigest()[:32]
-
-
-def _folder(area_name: str) -> str:
-    return f"inputs/{area_name}/fields/"
 
 
 def _is_fields_file(path_name: str) -> bool:

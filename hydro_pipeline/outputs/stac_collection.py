@@ -13,7 +13,14 @@ from shapely.geometry.polygon import orient
 from hydro_pipeline.area import Area
 from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.product import OBSERVED_ON, PRODUCT
-from hydro_pipeline.storage.keys import cube_key
+from hydro_pipeline.storage.keys import (
+    catalog_key,
+    collection_key,
+    cube_key,
+    item_key,
+    relative,
+    stats_folder,
+)
 
 EXTENSIONS = [
     f"https://stac-extensions.github.io/{name}/schema.json"
@@ -37,6 +44,7 @@ def collection(area: Area, cube: Cube, days: Sequence[dt.date]) -> dict[str, Any
 
     Hrefs are relative to `stac/<area>/collection.json`.
     """
+    here = collection_key(area.name)
     begin, end = area.solar_day_window(cube.first_day, cube.last_day)
     made = pystac.Collection(
         area.name,
@@ -55,7 +63,7 @@ def collection(area: Area, cube: Cube, days: Sequence[dt.date]) -> dict[str, Any
     made.add_asset(
         "cube",
         pystac.Asset(
-            f"../../{cube_key(area.name)}",
+            relative(cube_key(area.name), here),
             title="The whole cube: Icechunk, Zarr v3",
             media_type="application/vnd.zarr; version=3",
             roles=["data"],
@@ -64,7 +72,7 @@ def collection(area: Area, cube: Cube, days: Sequence[dt.date]) -> dict[str, Any
     made.add_asset(
         "field_stats",
         pystac.Asset(
-            f"../../field_stats/area={area.name}",
+            relative(stats_folder(area.name), here),
             title="Statistics per field and day, partitioned by date",
             media_type="application/vnd.apache.parquet",
             roles=["data"],
@@ -72,10 +80,12 @@ def collection(area: Area, cube: Cube, days: Sequence[dt.date]) -> dict[str, Any
     )
     made.add_links(
         [
-            pystac.Link("root", "../catalog.json", "application/json"),
-            pystac.Link("parent", "../catalog.json", "application/json"),
+            pystac.Link("root", relative(catalog_key(), here), "application/json"),
+            pystac.Link("parent", relative(catalog_key(), here), "application/json"),
             *(
-                pystac.Link("item", f"./{day}/{area.name}_{day}.json", "application/geo+json")
+                pystac.Link(
+                    "item", relative(item_key(area.name, day), here), "application/geo+json"
+                )
                 for day in days
             ),
         ]
@@ -91,13 +101,14 @@ def footprint(area: Area) -> Polygon:
 
 def catalog(names: Sequence[str]) -> dict[str, Any]:
     """The catalog over the collections of the areas `names`; hrefs relative to `stac/`."""
+    here = catalog_key()
     made = pystac.Catalog("hydro_pipeline", f"Daily {PRODUCT.title} without gaps, by area")
     made.clear_links()
     made.add_links(
         [
-            pystac.Link("root", "./catalog.json", "application/json"),
+            pystac.Link("root", relative(here, here), "application/json"),
             *(
-                pystac.Link("child", f"./{name}/collection.json", "application/json", name)
+                pystac.Link("child", relative(collection_key(name), here), "application/json", name)
                 for name in names
             ),
         ]

@@ -17,7 +17,17 @@ from hydro_pipeline.grid import Window
 from hydro_pipeline.outputs.exports import day_cogs
 from hydro_pipeline.outputs.stac_collection import catalog, collection, footprint
 from hydro_pipeline.product import NO_AGE, NODATA, PRODUCT
-from hydro_pipeline.storage.keys import scenes_key
+from hydro_pipeline.storage.keys import (
+    STAC,
+    catalog_key,
+    collection_folder,
+    collection_key,
+    item_day,
+    item_key,
+    map_key,
+    relative,
+    scenes_key,
+)
 from hydro_pipeline.usecases.state import AreaState
 
 EXTENSIONS = [
@@ -63,10 +73,10 @@ class Publication:
                 continue
             store.put(key, _json(self._item(day)))
             yield day
-        days = [dt.date.fromisoformat(day) for day in store.folders(f"stac/{name}")]
+        days = [item_day(folder) for folder in store.folders(collection_folder(name))]
         made = collection(self.state.area, cube, days)
-        store.put(f"stac/{name}/collection.json", _json(made))
-        store.put("stac/catalog.json", _json(catalog(store.folders("stac"))))
+        store.put(collection_key(name), _json(made))
+        store.put(catalog_key(), _json(catalog(store.folders(STAC))))
 
     def _item(self, day: dt.date) -> dict[str, Any]:
         """The item of a day, whose maps are stored first."""
@@ -100,16 +110,16 @@ class Publication:
             },
         )
         for name, data in day_cogs(cube, area, day, Window.whole(cube.shape)).items():
-            self.state.store.put(f"stac/{area.name}/{day}/{name}.tif", data)
+            self.state.store.put(map_key(area.name, day, name), data)
             item.add_asset(name, _asset(name, data))
-        item.add_links(
-            [
-                pystac.Link("root", "../../catalog.json", "application/json"),
-                pystac.Link("parent", "../collection.json", "application/json"),
-                pystac.Link("collection", "../collection.json", "application/json"),
-                *self._sources(day),
-            ]
-        )
+        here, its_collection = item_key(area.name, day), collection_key(area.name)
+        for rel, key in (
+            ("root", catalog_key()),
+            ("parent", its_collection),
+            ("collection", its_collection),
+        ):
+            item.add_link(pystac.Link(rel, relative(key, here), "application/json"))
+        item.add_links(list(self._sources(day)))
         return item.to_dict(include_self_link=False, transform_hrefs=False)
 
     def _sources(self, day: dt.date) -> Iterator[pystac.Link]:
@@ -118,25 +128,21 @@ class Publication:
         for number in np.unique(observed_on[observed_on != NODATA]).tolist():
             seen_on = number_day(number)
             key = scenes_key(self.state.name, seen_on)
+            record_href = relative(key, item_key(self.state.name, day))
             record = self.state.record(seen_on) or {"hydro:used": [], "features": []}
             collections = {item["id"]: item.get("collection") for item in record["features"]}
             for used in record["hydro:used"]:
                 if used["used_share"]:
-                    href = self._scene_href(used["id"], collections.get(used["id"]), key)
+                    href = self._scene_href(used["id"], collections.get(used["id"]), record_href)
                     yield pystac.Link("derived_from", href, "application/geo+json", used["id"])
 
-    def _scene_href(self, scene: str, scene_collection: str | None, key: str) -> str:
+    def _scene_href(self, scene: str, scene_collection: str | None, record: str) -> str:
         """Where the scene's item is: in the API it came from, else in the day's own record."""
         settings = self.state.settings
         if settings.catalog_is_api and scene_collection:
             root = settings.catalog.rstrip("/")
             return f"{root}/collections/{scene_collection}/items/{scene}"
-        return f"../../../{key}"
-
-
-def item_key(name: str, day: dt.date) -> str:
-    """Where a day's item is, under the root."""
-    return f"stac/{name}/{day}/{name}_{day}.json"
+        return record
 
 
 def _asset(name: str, data: bytes) -> pystac.Asset:

@@ -16,6 +16,7 @@ from hydro_pipeline.days import day_number
 from hydro_pipeline.grid import Window
 from hydro_pipeline.outputs.colours import ndvi_class
 from hydro_pipeline.report.blocks import pack
+from hydro_pipeline.storage.keys import frames_key
 from hydro_pipeline.storage.store import Store
 
 MAX_PIXELS = 5_000_000
@@ -44,7 +45,7 @@ def frames(store: Store, cube: Cube) -> Frames:
     height, width = cube.shape
     observed = dict(zip(cube.days, cube.daily("observed_fraction").tolist(), strict=True))
     step = _step(cube.shape, sum(observed.values()) * height * width)
-    key = f"reports/{cube.area_name}/frames.json"
+    key = frames_key(cube.area_name)
     kept = _kept(store.get(key), step)
     made: dict[dt.date, Any] = {}
     for day in (day for day in cube.days if observed[day] > 0):

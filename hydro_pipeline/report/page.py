@@ -19,6 +19,7 @@ from hydro_pipeline.product import AGE, PRODUCT, Anchors
 from hydro_pipeline.report import facts
 from hydro_pipeline.report.frames import frames
 from hydro_pipeline.report.series import series
+from hydro_pipeline.storage.keys import report_key
 from hydro_pipeline.usecases.state import AreaState
 from hydro_pipeline.usecases.status import status
 
@@ -39,11 +40,6 @@ class Report:
     days: int
     warnings: int
     """Sentences on what is wrong with the data."""
-
-
-def report_key(area_name: str) -> str:
-    """Where an area's page is, under the root."""
-    return f"reports/{area_name}/index.html"
 
 
 def write_report(state: AreaState) -> Report:

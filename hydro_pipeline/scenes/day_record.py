@@ -13,7 +13,7 @@ from hydro_pipeline.scenes.scene import Refusal, Scene, Selection
 from hydro_pipeline.scenes.selection import contradiction
 from hydro_pipeline.scenes.sentinel2 import offset_finding
 from hydro_pipeline.settings import OffsetCheck
-from hydro_pipeline.storage.keys import scenes_key
+from hydro_pipeline.storage.keys import failed_day, failure_key, scenes_folder, scenes_key
 from hydro_pipeline.storage.store import Store
 
 VERSION = 1
@@ -125,33 +125,25 @@ def _share(count: int, pixels: int) -> float:
     return round(count / pixels, 6) if pixels else 0.0
 
 
-SUFFIX = ".failed.json"
-
-
 def note_failure(
     store: Store, area_name: str, day: dt.date, error: SceneReadError, run_id: str
 ) -> None:
     """Leave a note beside the day's record that its scenes could not be read."""
     note = {"area": area_name, "day": str(day), "error": str(error), "run_id": run_id}
-    store.put(_key(area_name, day), json.dumps(note, indent=1).encode())
+    store.put(failure_key(area_name, day), json.dumps(note, indent=1).encode())
 
 
 def clear_failure(store: Store, area_name: str, day: dt.date) -> None:
     """Take the note of an earlier failure away."""
-    store.delete(_key(area_name, day))
+    store.delete(failure_key(area_name, day))
 
 
 def failures(store: Store, area_name: str) -> dict[dt.date, str]:
     """The error of each day whose last attempt failed so."""
     found = {}
-    for stored in store.listing(f"scenes/{area_name}"):
-        if stored.key.endswith(SUFFIX):
-            day = dt.date.fromisoformat(stored.key.rsplit("/", 1)[-1].removesuffix(SUFFIX))
+    for stored in store.listing(scenes_folder(area_name)):
+        if day := failed_day(stored.key):
             data = store.get(stored.key)
             if data is not None:
                 found[day] = str(json.loads(data)["error"])
     return found
-
-
-def _key(area_name: str, day: dt.date) -> str:
-    return f"scenes/{area_name}/{day}{SUFFIX}"

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from hydro_pipeline.errors import ConflictError, StoredObjectError
 from hydro_pipeline.stats.schema import SCHEMA, as_rows
 from hydro_pipeline.stats.stale import NO_FILE, DaySummary, Wanted, _digests, stale_pairs
-from hydro_pipeline.storage.keys import stats_key
+from hydro_pipeline.storage.keys import stats_day, stats_folder, stats_key
 from hydro_pipeline.storage.store import Store
 
 FOOTER_BYTES = 8_192
@@ -92,8 +92,7 @@ def stored_days(
     store: Store, area_name: str, first: dt.date | None = None, last: dt.date | None = None
 ) -> list[dt.date]:
     """Days that have a file, in order, `first` and `last` included; None is no bound."""
-    folders = store.folders(f"field_stats/area={area_name}")
-    days = [dt.date.fromisoformat(name.removeprefix("date=")) for name in folders]
+    days = [stats_day(name) for name in store.folders(stats_folder(area_name))]
     return [d for d in days if (first is None or d >= first) and (last is None or d <= last)]
 
 

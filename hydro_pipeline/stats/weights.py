@@ -26,6 +26,7 @@ from hydro_pipeline.fields.fields import Field
 from hydro_pipeline.fields.file import LONLAT, Geometries, reprojected
 from hydro_pipeline.settings import ZonalWeights
 from hydro_pipeline.stats.kernel import Weights
+from hydro_pipeline.storage.keys import weights_key
 from hydro_pipeline.storage.store import Store
 
 VERSION = 2
@@ -123,7 +124,7 @@ class FieldWeights:
         """The weights of all fields, in their order."""
         with self._lock:
             if self._kept is None:
-                key = f"weights/{self._area.name}.arrow"
+                key = weights_key(self._area.name)
                 identity = _identity(self._area, self._method)
                 stored = _unpack(self._store.get(key), identity)
                 found = _completed(stored, self._area, self._fields, self._method)

@@ -16,6 +16,7 @@ from hydro_pipeline.errors import (
     StoreUnavailableError,
 )
 from hydro_pipeline.settings import Settings
+from hydro_pipeline.storage.keys import INPUTS, probe_key
 from hydro_pipeline.storage.store import Store
 
 KEEP_OLD_VERSIONS_DAYS = 30
@@ -38,7 +39,7 @@ def prepare_root(settings: Settings) -> Iterator[str]:
     else:
         yield f"directory {store.root}: {'found' if there else 'made'}"
     yield check_store(store)
-    names = store.folders("inputs")
+    names = store.folders(INPUTS)
     yield f"areas: {', '.join(names) if names else 'none yet; set one with `hydro area set`'}"
 
 
@@ -47,7 +48,7 @@ def check_store(store: Store) -> str:
 
     Returns a sentence. Raises `StoreAccessError` or `StoreUnavailableError`.
     """
-    key, data = f".probe/{uuid.uuid4().hex}", b"hydro"
+    key, data = probe_key(uuid.uuid4().hex), b"hydro"
     store.put(key, data)
     try:
         if store.get(key) != data:

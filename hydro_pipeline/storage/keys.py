@@ -1,28 +1,147 @@
-"""Where everything is, under the root."""
+"""Where everything is: each key under the root, and what a key or a folder's name says.
+
+A key is `/`-separated and relative to the root. What ends in `_folder` has no slash at its end.
+"""
 
 import datetime as dt
+import posixpath
+
+INPUTS = "inputs"
+"""A folder per area: what people give."""
+STAC = "stac"
+"""A folder per area: what is published."""
+
+_FAILED = ".failed.json"
+_STATS_DAY = "date="
+
+
+def area_folder(area_name: str) -> str:
+    """All that people give for an area."""
+    return f"{INPUTS}/{area_name}"
+
+
+def area_key(area_name: str) -> str:
+    """What the area is."""
+    return f"{area_folder(area_name)}/area.geojson"
+
+
+def fields_folder(area_name: str) -> str:
+    """The fields files of an area."""
+    return f"{area_folder(area_name)}/fields"
+
+
+def fields_key(area_name: str, path_name: str) -> str:
+    """A fields file, by its path within `fields_folder`."""
+    return f"{fields_folder(area_name)}/{path_name}"
 
 
 def cube_key(area_name: str) -> str:
-    """Where an area's cube is, under the root."""
+    """The Icechunk repository of an area's cube, a folder."""
     return f"cubes/{area_name}"
 
 
+def cube_state_key(area_name: str) -> str:
+    """The object of the cube that is written anew with each commit."""
+    return f"{cube_key(area_name)}/repo"
+
+
+def scenes_folder(area_name: str) -> str:
+    """The records of an area's days, and notes of days that failed."""
+    return f"scenes/{area_name}"
+
+
 def scenes_key(area_name: str, day: dt.date) -> str:
-    """Where the record of a day is, under the root."""
-    return f"scenes/{area_name}/{day}.json"
+    """The record of a day."""
+    return f"{scenes_folder(area_name)}/{day}.json"
+
+
+def failure_key(area_name: str, day: dt.date) -> str:
+    """The note that a day failed."""
+    return f"{scenes_folder(area_name)}/{day}{_FAILED}"
+
+
+def failed_day(key: str) -> dt.date | None:
+    """The day of a `failure_key`, None of any other key."""
+    name = posixpath.basename(key)
+    return dt.date.fromisoformat(name.removesuffix(_FAILED)) if name.endswith(_FAILED) else None
+
+
+def stats_folder(area_name: str) -> str:
+    """An area's statistics, partitioned by day."""
+    return f"field_stats/area={area_name}"
 
 
 def stats_key(area_name: str, day: dt.date) -> str:
-    """Where a day's statistics are, under the root."""
-    return f"field_stats/area={area_name}/date={day}/part-0.parquet"
+    """A day's statistics."""
+    return f"{stats_folder(area_name)}/{_STATS_DAY}{day}/part-0.parquet"
 
 
-def area_key(name: str) -> str:
-    """Where an area is described, under the root."""
-    return f"inputs/{name}/area.geojson"
+def stats_day(folder: str) -> dt.date:
+    """The day of a folder directly in `stats_folder`, by its name."""
+    return dt.date.fromisoformat(folder.removeprefix(_STATS_DAY))
 
 
-def settled_key(name: str) -> str:
-    """Where it is noted that all statistics of an area are complete, under the root."""
-    return f"settled/{name}.json"
+def weights_key(area_name: str) -> str:
+    """The weights of an area's fields."""
+    return f"weights/{area_name}.arrow"
+
+
+def settled_key(area_name: str) -> str:
+    """The note that all statistics of an area are complete."""
+    return f"settled/{area_name}.json"
+
+
+def report_key(area_name: str) -> str:
+    """An area's page."""
+    return f"reports/{area_name}/index.html"
+
+
+def frames_key(area_name: str) -> str:
+    """The pictures of an area's page, kept to be used again."""
+    return f"reports/{area_name}/frames.json"
+
+
+def catalog_key() -> str:
+    """The published catalog of all areas."""
+    return f"{STAC}/catalog.json"
+
+
+def collection_folder(area_name: str) -> str:
+    """What is published of an area: its collection, and a folder per day."""
+    return f"{STAC}/{area_name}"
+
+
+def collection_key(area_name: str) -> str:
+    """The published collection of an area."""
+    return f"{collection_folder(area_name)}/collection.json"
+
+
+def item_key(area_name: str, day: dt.date) -> str:
+    """The published item of a day."""
+    return f"{collection_folder(area_name)}/{day}/{area_name}_{day}.json"
+
+
+def item_day(folder: str) -> dt.date:
+    """The day of a folder directly in `collection_folder`, by its name."""
+    return dt.date.fromisoformat(folder)
+
+
+def map_key(area_name: str, day: dt.date, asset: str) -> str:
+    """A map of a published item."""
+    return f"{collection_folder(area_name)}/{day}/{asset}.tif"
+
+
+def probe_key(name: str) -> str:
+    """What is written and removed again to see whether a store can be used."""
+    return f".probe/{name}"
+
+
+def lock_key(key: str) -> str:
+    """The file by which processes of one machine take turns on a key."""
+    return f".locks/{key.replace('/', '%')}.lock"
+
+
+def relative(key: str, document_key: str) -> str:
+    """The href by which the document at `document_key` names `key`."""
+    href = posixpath.relpath(key, posixpath.dirname(document_key))
+    return href if href.startswith("../") else f"./{href}"

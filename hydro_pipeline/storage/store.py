@@ -24,6 +24,7 @@ from obstore.store import LocalStore, S3Store
 
 from hydro_pipeline.errors import ConflictError, HydroError, StoreAccessError, StoreUnavailableError
 from hydro_pipeline.settings import Settings
+from hydro_pipeline.storage.keys import lock_key
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig
@@ -188,7 +189,7 @@ class Store:
         if self.is_s3:
             yield
             return
-        path = Path(self.root) / ".locks" / (key.replace("/", "%") + ".lock")
+        path = Path(self.root) / lock_key(key)
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path):
             yield

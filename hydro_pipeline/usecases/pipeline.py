@@ -22,7 +22,7 @@ from hydro_pipeline.settings import Settings
 from hydro_pipeline.stats.kernel import load_kernel
 from hydro_pipeline.stats.update import StatsReport, StatsUpdate
 from hydro_pipeline.stats.weights import FieldWeights
-from hydro_pipeline.storage.keys import area_key, scenes_key, settled_key
+from hydro_pipeline.storage.keys import INPUTS, area_key, scenes_key, settled_key
 from hydro_pipeline.storage.store import Store
 from hydro_pipeline.usecases.state import AreaState, open_state, stored_versions
 
@@ -48,7 +48,7 @@ class Pipeline:
         """`HYDRO_AREAS`, or every area that has an `area.geojson` under the root."""
         if self.settings.areas:
             return list(self.settings.areas)
-        names = self.store.folders("inputs")
+        names = self.store.folders(INPUTS)
         return [name for name in names if self.store.etag(area_key(name))]
 
     def area(self, name: str) -> Area:

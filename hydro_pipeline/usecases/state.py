@@ -25,7 +25,7 @@ from hydro_pipeline.scenes.day_record import read_record
 from hydro_pipeline.settings import Settings, ZonalWeights
 from hydro_pipeline.stats.stale import StalePairs, Wanted, stale_pairs
 from hydro_pipeline.stats.table import is_stale, read_day, read_table, stored_days
-from hydro_pipeline.storage.keys import cube_key, settled_key
+from hydro_pipeline.storage.keys import cube_state_key, settled_key
 from hydro_pipeline.storage.store import Store, StoredObject
 
 THREADS = 32
@@ -204,7 +204,7 @@ def open_state(
 
 
 def _cube_etag(store: Store, name: str) -> str | None:
-    return store.etag(f"{cube_key(name)}/repo")
+    return store.etag(cube_state_key(name))
 
 
 def _versions(fields: str, cube: str | None, weights: ZonalWeights) -> dict[str, Any]:

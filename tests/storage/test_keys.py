@@ -1,0 +1,79 @@
+"""Where things are is part of what is stored: a key that changes loses what is there."""
+
+import datetime as dt
+import re
+from pathlib import Path
+
+import pytest
+
+from hydro_pipeline.storage import keys
+
+DAY = dt.date(2026, 5, 1)
+ROOTS = ("cubes", "scenes", "field_stats", "inputs", "stac", "reports", "weights", "settled")
+
+
+@pytest.mark.parametrize(
+    ("key", "stored"),
+    [
+        (keys.area_key("mol"), "inputs/mol/area.geojson"),
+        (keys.fields_key("mol", "late/a.geojson"), "inputs/mol/fields/late/a.geojson"),
+        (keys.cube_state_key("mol"), "cubes/mol/repo"),
+        (keys.scenes_key("mol", DAY), "scenes/mol/2026-05-01.json"),
+        (keys.failure_key("mol", DAY), "scenes/mol/2026-05-01.failed.json"),
+        (keys.stats_key("mol", DAY), "field_stats/area=mol/date=2026-05-01/part-0.parquet"),
+        (keys.weights_key("mol"), "weights/mol.arrow"),
+        (keys.settled_key("mol"), "settled/mol.json"),
+        (keys.report_key("mol"), "reports/mol/index.html"),
+        (keys.frames_key("mol"), "reports/mol/frames.json"),
+        (keys.catalog_key(), "stac/catalog.json"),
+        (keys.collection_key("mol"), "stac/mol/collection.json"),
+        (keys.item_key("mol", DAY), "stac/mol/2026-05-01/mol_2026-05-01.json"),
+        (keys.map_key("mol", DAY, "ndvi"), "stac/mol/2026-05-01/ndvi.tif"),
+        (keys.probe_key("x"), ".probe/x"),
+        (keys.lock_key("cubes/mol"), ".locks/cubes%mol.lock"),
+    ],
+)
+def test_every_key_is_where_it_always_was(key, stored):
+    assert key == stored
+
+
+def test_what_is_made_is_in_the_folder_that_is_listed():
+    assert keys.area_key("mol").startswith(keys.area_folder("mol") + "/")
+    assert keys.fields_key("mol", "a").startswith(keys.fields_folder("mol") + "/")
+    for key in (keys.scenes_key("mol", DAY), keys.failure_key("mol", DAY)):
+        assert key.startswith(keys.scenes_folder("mol") + "/")
+
+
+def test_days_are_read_back_from_where_they_are():
+    assert keys.failed_day(keys.failure_key("mol", DAY)) == DAY
+    assert keys.failed_day(keys.scenes_key("mol", DAY)) is None
+    folder = keys.stats_key("mol", DAY).removeprefix(keys.stats_folder("mol") + "/").split("/")[0]
+    assert keys.stats_day(folder) == DAY
+    folder = keys.item_key("mol", DAY).removeprefix(keys.collection_folder("mol") + "/")
+    assert keys.item_day(folder.split("/")[0]) == DAY
+
+
+@pytest.mark.parametrize("folder", ["date=", "2026-13-01", "catalog.json"])
+def test_a_folder_that_is_no_day_is_an_error(folder):
+    with pytest.raises(ValueError, match=r"isoformat|month"):
+        keys.stats_day(folder)
+    with pytest.raises(ValueError, match=r"isoformat|month"):
+        keys.item_day(folder)
+
+
+def test_hrefs_between_documents():
+    collection = keys.collection_key("mol")
+    assert keys.relative(keys.catalog_key(), collection) == "../catalog.json"
+    assert keys.relative(collection, keys.catalog_key()) == "./mol/collection.json"
+    assert keys.relative(keys.cube_key("mol"), collection) == "../../cubes/mol"
+    item = keys.item_key("mol", DAY)
+    assert keys.relative(item, collection) == "./2026-05-01/mol_2026-05-01.json"
+    assert keys.relative(keys.scenes_key("mol", DAY), item) == "../../../scenes/mol/2026-05-01.json"
+
+
+def test_no_other_module_writes_a_key():
+    package = Path(keys.__file__).parents[1]
+    joined = re.compile(rf"""f["'][^"'\n]*\b(?:{"|".join(ROOTS)})/[^"'\n]*\{{""")
+    for path in package.rglob("*.py"):
+        if path != Path(keys.__file__):
+            assert joined.search(path.read_text()) is None, path
