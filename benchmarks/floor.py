@@ -30,7 +30,7 @@ def move(origin: str, files: dict[str, int], settings: Settings, objects: int, s
         session.get(f"{origin}/cogs/{path}", headers=header).raise_for_status()
 
     def put(number: int) -> None:
-        obstore.put(store._objects, f"floor/{number}", bytes(size // objects))
+        obstore.put(store.backend.objects, f"floor/{number}", bytes(size // objects))
 
     with ThreadPoolExecutor(THREADS) as pool:
         for _ in pool.map(get, ranges):

@@ -63,9 +63,7 @@ def run_demo() -> None:
             )
         )
         rows = list(_run(pipeline, season, earth_search))
-    root = pipeline.settings.root
-    if not pipeline.store.is_s3:
-        root = str(Path(root).resolve())
+    root = pipeline.store.backend.absolute_root
     catalog = str(IMAGERY.resolve() / "items.json")
     ENVIRONMENT.write_text(
         f"export HYDRO_ROOT={shlex.quote(root)} HYDRO_CATALOG={shlex.quote(catalog)}\n"

@@ -80,7 +80,7 @@ def hydro(
 def init() -> None:
     """Make the bucket or directory of HYDRO_ROOT, check it, and say what is there."""
     from hydro_pipeline.settings import Settings
-    from hydro_pipeline.storage.bucket import prepare_root
+    from hydro_pipeline.storage.root import prepare_root
 
     for line in prepare_root(Settings.load()):
         say(line)

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hydro_pipeline.errors import (
-    HydroError,
-)
+from hydro_pipeline.errors import HydroError
 from hydro_pipeline.settings import Settings
-from hydro_pipeline.storage.bucket import check_store
+from hydro_pipeline.storage.root import check_store
 from hydro_pipeline.storage.store import Store
 
 

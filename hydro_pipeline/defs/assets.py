@@ -1,6 +1,6 @@
 """The three assets of an area: composite, statistics, and the fields that users drop in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from datetime import timedelta
 
 import dagster as dg
@@ -18,10 +18,10 @@ Progress = Callable[[DayReport | StatsReport], None]
 
 
 def area_assets(
-    area: str, partitions: dg.DailyPartitionsDefinition, on_s3: bool
+    area: str, partitions: dg.DailyPartitionsDefinition, where: Set[str]
 ) -> list[dg.AssetsDefinition]:
     """`[area, "ndvi_composite"]`, `[area, "field_stats"]` and the observed `[area, "fields"]`."""
-    tags, where = {"area": area}, {"s3"} if on_s3 else set()
+    tags = {"area": area}
     day_before = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)
 
     @dg.asset(

@@ -1,109 +1,37 @@
-"""Making and checking the place of the root: a directory or a bucket."""
+"""Make an S3 bucket ready to be a root: there, versioned, with a lifecycle."""
 
-import contextlib
-import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from hydro_pipeline.errors import (
-    ConflictError,
-    StoreAccessError,
-    StoreUnavailableError,
-)
-from hydro_pipeline.settings import Settings
-from hydro_pipeline.storage.keys import INPUTS, probe_key
-from hydro_pipeline.storage.store import Store
+from hydro_pipeline.errors import StoreAccessError, StoreUnavailableError
 
 KEEP_OLD_VERSIONS_DAYS = 30
-
-
 ABORT_UPLOADS_AFTER_DAYS = 7
 
 
-def prepare_root(settings: Settings) -> Iterator[str]:
-    """Make the bucket or directory of `HYDRO_ROOT` and check it; yields what was found, in lines.
+def prepare(client: Any, root: str, bucket: str, prefix: str, region: str) -> Iterator[str]:
+    """Make the bucket; yields what was found, in lines. Doing it again changes nothing.
 
-    Doing it again changes nothing. On S3: versioning, and one lifecycle rule for noncurrent
-    versions and unfinished uploads under the root's prefix; rules of others are kept. Raises
-    `StoreAccessError` or `StoreUnavailableError` if the root cannot be used.
+    Versioning, and one lifecycle rule for noncurrent versions and unfinished uploads under
+    `prefix`; rules of others are kept. A server without these is left as it is. `client` is
+    boto3's of S3. Raises `StoreAccessError` or `StoreUnavailableError`, which name the `root`.
     """
-    there = Path(settings.root).is_dir()
-    store = Store(settings)
-    if store.is_s3:
-        yield from _prepare_bucket(store)
-    else:
-        yield f"directory {store.root}: {'found' if there else 'made'}"
-    yield check_store(store)
-    names = store.folders(INPUTS)
-    yield f"areas: {', '.join(names) if names else 'none yet; set one with `hydro area set`'}"
-
-
-def check_store(store: Store) -> str:
-    """Write, read and delete a probe, and check that conditional writes are honoured.
-
-    Returns a sentence. Raises `StoreAccessError` or `StoreUnavailableError`.
-    """
-    key, data = probe_key(uuid.uuid4().hex), b"hydro"
-    store.put(key, data)
     try:
-        if store.get(key) != data:
-            raise StoreAccessError(f"{store.url(key)}: what was written is not what is read back")
-        for stale in (None, '"0"'):
-            with contextlib.suppress(ConflictError):
-                store.put_if(key, data, stale)
-                raise StoreAccessError(
-                    f"{store.root}: the server ignores conditional writes "
-                    "(If-Match, If-None-Match); two writers would lose each other's rows"
-                )
-    finally:
-        store.delete(key)
-    return f"{store.root}: readable, writable, conditional writes honoured"
-
-
-def _prepare_bucket(store: Store) -> Iterator[str]:
-    settings, bucket = store.settings, store.bucket
-    client = _client(settings)
-    try:
-        yield f"bucket {bucket}: {_make_bucket(client, bucket, settings.s3_region)}"
+        yield f"bucket {bucket}: {_make_bucket(client, bucket, region)}"
     except ClientError as error:
         raise StoreAccessError(
-            f"HYDRO_ROOT={settings.root}: bucket {bucket!r} cannot be made or seen: "
+            f"HYDRO_ROOT={root}: bucket {bucket!r} cannot be made or seen: "
             f"{_code(error)}; check the keys and the bucket's owner"
         ) from None
     except BotoCoreError as error:
-        raise StoreUnavailableError(
-            f"HYDRO_ROOT={settings.root}: {' '.join(str(error).split())}"
-        ) from None
+        raise StoreUnavailableError(f"HYDRO_ROOT={root}: {' '.join(str(error).split())}") from None
     for name, ensure in (("versioning", _ensure_versioning), ("lifecycle", _ensure_lifecycle)):
         try:
-            yield f"{name}: {ensure(client, bucket, store.prefix)}"
+            yield f"{name}: {ensure(client, bucket, prefix)}"
         except ClientError as error:
             yield f"{name}: left as it is; the server says {_code(error)}"
-
-
-def _client(settings: Settings) -> Any:
-    keys = {}
-    if settings.s3_access_key_id and settings.s3_secret_access_key:
-        keys = {
-            "aws_access_key_id": settings.s3_access_key_id.get_secret_value(),
-            "aws_secret_access_key": settings.s3_secret_access_key.get_secret_value(),
-        }
-    return boto3.client(
-        "s3",
-        region_name=settings.s3_region,
-        endpoint_url=settings.s3_endpoint_url,
-        config=Config(
-            connect_timeout=5,
-            retries={"total_max_attempts": 3, "mode": "standard"},
-            s3={"addressing_style": "path" if settings.s3_endpoint_url else "auto"},
-        ),
-        **keys,
-    )
 
 
 def _make_bucket(client: Any, bucket: str, region: str) -> str:

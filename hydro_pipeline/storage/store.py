@@ -1,17 +1,14 @@
-"""The object store under `HYDRO_ROOT`: a local directory or an S3 bucket, through one code path."""
+"""The objects under `HYDRO_ROOT`, wherever that is, through one code path."""
 
 import contextlib
 import datetime as dt
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import icechunk
 import obstore
-from filelock import FileLock
-from obstore.auth.boto3 import Boto3CredentialProvider
 from obstore.exceptions import (
     AlreadyExistsError,
     BaseError,
@@ -20,28 +17,11 @@ from obstore.exceptions import (
     PreconditionError,
     UnauthenticatedError,
 )
-from obstore.store import LocalStore, S3Store
 
 from hydro_pipeline.errors import ConflictError, HydroError, StoreAccessError, StoreUnavailableError
 from hydro_pipeline.settings import Settings
-from hydro_pipeline.storage.keys import lock_key
+from hydro_pipeline.storage.backends import backend_of
 
-if TYPE_CHECKING:
-    from obstore.store import ClientConfig, RetryConfig
-
-RETRY: "RetryConfig" = {
-    "max_retries": 6,
-    "retry_timeout": dt.timedelta(seconds=20),
-    "backoff": {
-        "init_backoff": dt.timedelta(milliseconds=100),
-        "max_backoff": dt.timedelta(seconds=4),
-        "base": 2,
-    },
-}
-CLIENT: "ClientConfig" = {
-    "connect_timeout": dt.timedelta(seconds=5),
-    "timeout": dt.timedelta(seconds=60),
-}
 REFUSALS = (PermissionDeniedError, UnauthenticatedError, PermissionError)
 
 
@@ -69,23 +49,12 @@ class Store:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.root = settings.root
-        self.is_s3 = self.root.startswith("s3://")
-        self._objects = self._s3() if self.is_s3 else self._local()
-
-    @property
-    def bucket(self) -> str:
-        """Name of the S3 bucket; empty on a local directory."""
-        return self.root.removeprefix("s3://").split("/", 1)[0] if self.is_s3 else ""
-
-    @property
-    def prefix(self) -> str:
-        """Key prefix within the bucket, without slashes at its ends; empty if none."""
-        _, _, prefix = self.root.removeprefix("s3://").partition("/")
-        return prefix.strip("/") if self.is_s3 else ""
+        self.backend = backend_of(settings)
+        self._objects = self.backend.objects
 
     def url(self, key: str) -> str:
         """Where a key is, for people: `s3://bucket/prefix/key` or a path."""
-        return f"{self.root}/{key}"
+        return self.backend.url(key)
 
     def get(self, key: str) -> bytes | None:
         """Content of an object, or None if it does not exist."""
@@ -98,7 +67,7 @@ class Store:
                 result = obstore.get(self._objects, key)
                 return bytes(result.bytes()), result.meta["e_tag"]
             except (NotFoundError, FileNotFoundError) as error:
-                self._check_bucket(error)
+                self._check_place(error)
                 return None, None
 
     def tail(self, key: str, size: int) -> bytes | None:
@@ -109,7 +78,7 @@ class Store:
                     obstore.get(self._objects, key, options={"range": {"suffix": size}}).bytes()
                 )
             except (NotFoundError, FileNotFoundError) as error:
-                self._check_bucket(error)
+                self._check_place(error)
                 return None
 
     def etag(self, key: str) -> str | None:
@@ -134,11 +103,15 @@ class Store:
             try:
                 if etag is None:
                     obstore.put(self._objects, key, data, mode="create", use_multipart=False)
-                elif self.is_s3:
-                    obstore.put(self._objects, key, data, mode={"e_tag": etag}, use_multipart=False)
                 else:
-                    self._put_if_local(key, data, etag)
-            except (AlreadyExistsError, PreconditionError):
+                    self.backend.replace(key, data, etag)
+            except (
+                AlreadyExistsError,
+                PreconditionError,
+                NotFoundError,
+                FileNotFoundError,
+            ) as error:
+                self._check_place(error)
                 raise ConflictError(
                     f"{self.url(key)} was changed by another writer; read it again"
                 ) from None
@@ -180,91 +153,21 @@ class Store:
             result = obstore.list_with_delimiter(self._objects, prefix.rstrip("/"))
             return sorted(p.rsplit("/", 1)[-1] for p in result["common_prefixes"])
 
-    @contextlib.contextmanager
-    def lock(self, key: str) -> Iterator[None]:
+    def lock(self, key: str) -> AbstractContextManager[None]:
         """Exclusive right to a key among the processes of one machine, on a local directory.
 
         On S3 it does nothing: there, conditional writes decide.
         """
-        if self.is_s3:
-            yield
-            return
-        path = Path(self.root) / lock_key(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path):
-            yield
+        return self.backend.lock(key)
 
     def icechunk_storage(self, key: str) -> icechunk.Storage:
         """Icechunk's own access to the folder `key`."""
         _quieten_icechunk()
-        if not self.is_s3:
-            return icechunk.local_filesystem_storage(str(Path(self.root) / key))
-        s = self.settings
-        keys: dict[str, str | bool]
-        if s.s3_access_key_id and s.s3_secret_access_key:
-            keys = {
-                "access_key_id": s.s3_access_key_id.get_secret_value(),
-                "secret_access_key": s.s3_secret_access_key.get_secret_value(),
-            }
-        else:
-            keys = {"from_env": True}
-        return icechunk.s3_storage(
-            bucket=self.bucket,
-            prefix="/".join(filter(None, (self.prefix, key))),
-            region=s.s3_region,
-            endpoint_url=s.s3_endpoint_url,
-            allow_http=True,
-            force_path_style=s.s3_endpoint_url is not None,
-            **keys,  # type: ignore[arg-type]
-        )
+        return self.backend.icechunk(key)
 
-    def _local(self) -> LocalStore:
-        path = Path(self.root)
-        try:
-            return LocalStore(path, mkdir=True, automatic_cleanup=False)
-        except (BaseError, OSError) as error:
-            raise StoreAccessError(
-                f"HYDRO_ROOT={self.root}: cannot use this directory: {error}"
-            ) from None
-
-    def _s3(self) -> S3Store:
-        s = self.settings
-        if s.s3_access_key_id and s.s3_secret_access_key:
-            credentials = {
-                "access_key_id": s.s3_access_key_id.get_secret_value(),
-                "secret_access_key": s.s3_secret_access_key.get_secret_value(),
-            }
-        else:
-            try:
-                credentials = {"credential_provider": Boto3CredentialProvider()}  # type: ignore[dict-item]
-            except ValueError as error:
-                raise StoreAccessError(
-                    f"HYDRO_ROOT={self.root}: no credentials: set HYDRO_S3_ACCESS_KEY_ID and "
-                    f"HYDRO_S3_SECRET_ACCESS_KEY, or give AWS credentials ({error})"
-                ) from None
-        return S3Store(
-            self.bucket,
-            prefix=self.prefix or None,
-            region=s.s3_region,
-            endpoint=s.s3_endpoint_url,
-            virtual_hosted_style_request=s.s3_endpoint_url is None,
-            client_options={**CLIENT, "allow_http": True},
-            retry_config=RETRY,
-            **credentials,  # type: ignore[arg-type]
-        )
-
-    def _put_if_local(self, key: str, data: bytes, etag: str) -> None:
-        with self.lock(key):
-            if self.etag(key) != etag:
-                raise PreconditionError(key)
-            obstore.put(self._objects, key, data)
-
-    def _check_bucket(self, error: BaseException) -> None:
-        if "NoSuchBucket" in str(error):
-            raise StoreAccessError(
-                f"HYDRO_ROOT={self.root}: the bucket {self.bucket!r} does not exist; "
-                "make it with `hydro init`"
-            ) from None
+    def _check_place(self, error: BaseException) -> None:
+        if missing := self.backend.missing(error):
+            raise StoreAccessError(missing) from None
 
     @contextlib.contextmanager
     def _translated(self, key: str) -> Iterator[None]:
@@ -273,16 +176,14 @@ class Store:
         except HydroError:
             raise
         except (BaseError, OSError) as error:
-            self._check_bucket(error)
+            self._check_place(error)
             if isinstance(error, REFUSALS) or "403 Forbidden" in str(error):
                 raise StoreAccessError(
                     f"{self.url(key)}: access refused; check HYDRO_S3_ACCESS_KEY_ID, "
                     f"HYDRO_S3_SECRET_ACCESS_KEY and the bucket's policy ({_first_line(error)})"
                 ) from None
-            at = self.settings.s3_endpoint_url or self.settings.s3_region
             raise StoreUnavailableError(
-                f"{self.url(key)}: the store at {at if self.is_s3 else self.root} failed: "
-                f"{_first_line(error)}"
+                f"{self.url(key)}: the store at {self.backend.service} failed: {_first_line(error)}"
             ) from None
 
 

@@ -76,7 +76,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Any) -> Store:
 
 def drop(store: Store, name: str, data: bytes) -> None:
     """Put a file as a user would, later than those before it by the store's clock."""
-    time.sleep(1.1 if store.is_s3 else 0.02)
+    time.sleep(1.1 if store.backend.kinds else 0.02)
     store.put(f"inputs/mol/fields/{name}", data)
 
 

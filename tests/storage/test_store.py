@@ -54,6 +54,10 @@ def test_a_conditional_write_sees_who_came_first(store):
     with pytest.raises(ConflictError):
         store.put_if("k", b"3", etag)
     assert store.get("k") == b"2"
+    store.delete("k")
+    with pytest.raises(ConflictError):
+        store.put_if("k", b"4", etag)
+    assert store.get("k") is None
 
 
 def test_no_update_is_lost(store):
@@ -64,12 +68,6 @@ def test_no_update_is_lost(store):
         list(pool.map(add, range(40)))
     assert store.get("count") == b"40"
     assert store.update("count", lambda data: None) is False
-
-
-def test_where_things_are(s3):
-    store = Store(s3.settings(root="s3://bucket-name/some/prefix/"))
-    assert (store.bucket, store.prefix) == ("bucket-name", "some/prefix")
-    assert store.url("k") == "s3://bucket-name/some/prefix/k"
 
 
 def calls(store):

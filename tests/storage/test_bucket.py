@@ -1,9 +1,11 @@
-import pytest
+"""`hydro init` on S3."""
 
-from hydro_pipeline.errors import StoreAccessError, StoreUnavailableError
-from hydro_pipeline.settings import Settings
-from hydro_pipeline.storage.bucket import check_store, prepare_root
-from hydro_pipeline.storage.store import Store
+import pytest
+from botocore.exceptions import ClientError
+
+from hydro_pipeline.errors import StoreUnavailableError
+from hydro_pipeline.storage import bucket
+from hydro_pipeline.storage.root import prepare_root
 
 
 def test_a_bucket_is_made_once_and_then_found(s3):
@@ -42,40 +44,15 @@ def test_lifecycle_rules_of_others_are_kept(s3):
 
 
 def test_a_server_without_lifecycle_is_tolerated(s3, monkeypatch):
-    from botocore.exceptions import ClientError
-
-    from hydro_pipeline.cli import preflight
-
     def refuse(*_):
         raise ClientError({"Error": {"Code": "NotImplemented"}}, "PutBucketLifecycle")
 
-    monkeypatch.setattr(preflight, "_ensure_lifecycle", refuse)
+    monkeypatch.setattr(bucket, "_ensure_lifecycle", refuse)
     lines = list(prepare_root(s3.settings()))
     assert "lifecycle: left as it is; the server says NotImplemented" in lines
-
-
-def test_a_directory_is_made(tmp_path):
-    root = str(tmp_path / "new")
-    settings = Settings.load(root=root)
-    assert next(prepare_root(settings)) == f"directory {root}: made"
-    assert next(prepare_root(settings)) == f"directory {root}: found"
-
-
-def test_a_directory_that_cannot_be_made(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(StoreAccessError, match="HYDRO_ROOT="):
-        list(prepare_root(Settings.load(root=str(tmp_path / "file"))))
 
 
 def test_an_endpoint_that_is_down(s3):
     settings = s3.settings(s3_endpoint_url="http://127.0.0.1:9")
     with pytest.raises(StoreUnavailableError, match=r"127\.0\.0\.1:9"):
         list(prepare_root(settings))
-
-
-def test_a_server_that_ignores_conditions_is_refused(settings, monkeypatch):
-    store = Store(settings)
-    monkeypatch.setattr(store, "put_if", lambda key, data, etag: store.put(key, data))
-    with pytest.raises(StoreAccessError, match="ignores conditional writes"):
-        check_store(store)
-    assert store.listing(".probe") == []

@@ -1,0 +1,247 @@
+"""Where the root can be: a directory or an S3 bucket; whatever differs between them is here.
+
+Another kind is one more class, and a line in `backend_of`.
+"""
+
+import contextlib
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import boto3
+import icechunk
+import obstore
+from botocore.config import Config
+from filelock import FileLock
+from obstore.auth.boto3 import Boto3CredentialProvider
+from obstore.exceptions import BaseError, PreconditionError
+from obstore.store import LocalStore, S3Store
+
+from hydro_pipeline.errors import StoreAccessError
+from hydro_pipeline.settings import Settings
+from hydro_pipeline.storage import bucket
+from hydro_pipeline.storage.keys import lock_key
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, ObjectStore, RetryConfig
+
+RETRY: "RetryConfig" = {
+    "max_retries": 6,
+    "retry_timeout": dt.timedelta(seconds=20),
+    "backoff": {
+        "init_backoff": dt.timedelta(milliseconds=100),
+        "max_backoff": dt.timedelta(seconds=4),
+        "base": 2,
+    },
+}
+CLIENT: "ClientConfig" = {
+    "connect_timeout": dt.timedelta(seconds=5),
+    "timeout": dt.timedelta(seconds=60),
+}
+
+
+class Backend(Protocol):
+    """What a store needs of the place of its root. Keys are relative to the root."""
+
+    kinds: ClassVar[frozenset[str]]
+    """As Dagster draws it, if at all."""
+
+    @property
+    def absolute_root(self) -> str:
+        """The root for any process of this machine, whatever its current directory."""
+
+    @property
+    def service(self) -> str:
+        """Who answers, for messages about a failure."""
+
+    @property
+    def objects(self) -> "ObjectStore":
+        """Access to the objects under the root."""
+
+    def url(self, key: str) -> str:
+        """Where a key is, for people."""
+
+    def icechunk(self, key: str) -> icechunk.Storage:
+        """Icechunk's own access to the folder `key`."""
+
+    def replace(self, key: str, data: bytes, etag: str) -> None:
+        """Write an object if its ETag is still `etag`.
+
+        Else raise obstore's `PreconditionError`, or `NotFoundError` or `FileNotFoundError` where
+        it is gone.
+        """
+
+    def lock(self, key: str) -> AbstractContextManager[None]:
+        """Exclusive right to a key, where conditional writes alone do not decide."""
+
+    def missing(self, error: BaseException) -> str | None:
+        """A sentence if the error says that the place itself is not there, else None."""
+
+    def prepare(self) -> Iterator[str]:
+        """Make the place, if need be; yields what was found, in lines. Raises `StoreAccessError`
+        or `StoreUnavailableError`.
+        """
+
+
+def backend_of(settings: Settings) -> Backend:
+    """The backend that `HYDRO_ROOT` asks for. No request; a directory is made.
+
+    Raises `StoreAccessError` where a directory cannot be used, or there are no credentials.
+    """
+    return S3(settings) if settings.root.startswith("s3://") else Directory(settings)
+
+
+class Directory:
+    """A directory of this machine; processes take turns by lock files in it."""
+
+    kinds: ClassVar = frozenset[str]()
+
+    def __init__(self, settings: Settings) -> None:
+        self._given = settings.root
+        self._path = Path(settings.root)
+        self._was_there = self._path.is_dir()
+        try:
+            self.objects = LocalStore(self._path, mkdir=True, automatic_cleanup=False)
+        except (BaseError, OSError) as error:
+            raise StoreAccessError(
+                f"HYDRO_ROOT={self._given}: cannot use this directory: {error}"
+            ) from None
+
+    @property
+    def absolute_root(self) -> str:
+        """The absolute path."""
+        return str(self._path.resolve())
+
+    @property
+    def service(self) -> str:
+        """The directory as given."""
+        return self._given
+
+    def url(self, key: str) -> str:
+        """A path."""
+        return f"{self._given}/{key}"
+
+    def icechunk(self, key: str) -> icechunk.Storage:
+        """Icechunk in a folder."""
+        return icechunk.local_filesystem_storage(str(self._path / key))
+
+    def replace(self, key: str, data: bytes, etag: str) -> None:
+        """Look and write under the key's lock."""
+        with self.lock(key):
+            if obstore.head(self.objects, key)["e_tag"] != etag:
+                raise PreconditionError(key)
+            obstore.put(self.objects, key, data)
+
+    @contextlib.contextmanager
+    def lock(self, key: str) -> Iterator[None]:
+        """Exclusive among the processes of this machine."""
+        path = self._path / lock_key(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path):
+            yield
+
+    def missing(self, _error: BaseException) -> None:
+        """Never: the directory was made."""
+
+    def prepare(self) -> Iterator[str]:
+        """Nothing is left to do."""
+        yield f"directory {self._given}: {'found' if self._was_there else 'made'}"
+
+
+class S3:
+    """A bucket of AWS or of an S3-compatible server; its conditional writes decide who was first.
+
+    The keys are the two of the settings, or what the default AWS credential chain finds.
+    """
+
+    kinds: ClassVar = frozenset({"s3"})
+
+    def __init__(self, settings: Settings) -> None:
+        self.absolute_root = settings.root
+        self.bucket, _, prefix = self.absolute_root.removeprefix("s3://").partition("/")
+        self.prefix = prefix.strip("/")
+        """Within the bucket, without slashes at its ends; empty if none."""
+        self._settings = settings
+        self._region, self._endpoint = settings.s3_region, settings.s3_endpoint_url
+        self.service = self._endpoint or self._region
+        options = self._keys() or {"credential_provider": self._chain()}
+        if self._endpoint:
+            options["endpoint"] = self._endpoint
+        self.objects = S3Store(
+            self.bucket,
+            prefix=self.prefix or None,
+            region=self._region,
+            virtual_hosted_style_request=self._endpoint is None,
+            client_options={**CLIENT, "allow_http": True},
+            retry_config=RETRY,
+            **options,
+        )
+
+    def url(self, key: str) -> str:
+        """`s3://bucket/prefix/key`."""
+        return f"{self.absolute_root}/{key}"
+
+    def icechunk(self, key: str) -> icechunk.Storage:
+        """Icechunk in a prefix."""
+        return icechunk.s3_storage(
+            bucket=self.bucket,
+            prefix="/".join(filter(None, (self.prefix, key))),
+            region=self._region,
+            endpoint_url=self._endpoint,
+            allow_http=True,
+            force_path_style=self._endpoint is not None,
+            **(self._keys() or {"from_env": True}),
+        )
+
+    def replace(self, key: str, data: bytes, etag: str) -> None:
+        """One conditional request."""
+        obstore.put(self.objects, key, data, mode={"e_tag": etag}, use_multipart=False)
+
+    def lock(self, _key: str) -> AbstractContextManager[None]:
+        """No lock."""
+        return contextlib.nullcontext()
+
+    def missing(self, error: BaseException) -> str | None:
+        """The bucket is not there."""
+        if "NoSuchBucket" not in str(error):
+            return None
+        return (
+            f"HYDRO_ROOT={self.absolute_root}: the bucket {self.bucket!r} does not exist; "
+            "make it with `hydro init`"
+        )
+
+    def prepare(self) -> Iterator[str]:
+        """Bucket, versioning and lifecycle."""
+        client = boto3.client(
+            "s3",
+            region_name=self._region,
+            endpoint_url=self._endpoint,
+            config=Config(
+                connect_timeout=5,
+                retries={"total_max_attempts": 3, "mode": "standard"},
+                s3={"addressing_style": "path" if self._endpoint else "auto"},
+            ),
+            **self._keys("aws_"),
+        )
+        return bucket.prepare(client, self.absolute_root, self.bucket, self.prefix, self._region)
+
+    def _keys(self, before: str = "") -> dict[str, Any]:
+        """Both keys under the names that clients have for them, or nothing: the default chain."""
+        name, secret = self._settings.s3_access_key_id, self._settings.s3_secret_access_key
+        if not (name and secret):
+            return {}
+        return {
+            f"{before}access_key_id": name.get_secret_value(),
+            f"{before}secret_access_key": secret.get_secret_value(),
+        }
+
+    def _chain(self) -> Boto3CredentialProvider:
+        try:
+            return Boto3CredentialProvider()
+        except ValueError as error:
+            raise StoreAccessError(
+                f"HYDRO_ROOT={self.absolute_root}: no credentials: set HYDRO_S3_ACCESS_KEY_ID and "
+                f"HYDRO_S3_SECRET_ACCESS_KEY, or give AWS credentials ({error})"
+            ) from None
