@@ -36,7 +36,7 @@ def pipeline(season, tmp_path, request):
         for key in (o.key for o in found.store.listing("cubes/farm")):
             found.store.delete(key)
         assert [report.day for report in found.ingest_days("farm", MADE)] == MADE
-    assert found.stale_days("farm") == []
+    assert found.open("farm").stale_days() == []
     return found
 
 
@@ -95,23 +95,23 @@ def add_statistic(monkeypatch):
 
 
 def test_a_new_statistic_makes_history_stale_and_recomputed(pipeline, monkeypatch):
-    before = pipeline.stats("farm")
+    before = pipeline.open("farm").stats()
     assert pipeline.settled("farm")
     add_statistic(monkeypatch)
     assert not pipeline.settled("farm")
     pipeline = Pipeline(pipeline.settings)
 
-    meanwhile = pipeline.stats("farm")
+    meanwhile = pipeline.open("farm").stats()
     assert meanwhile["ndvi_range"].null_count == before.num_rows > 0
     assert meanwhile.drop_columns(["ndvi_range"]).equals(before)
 
-    assert pipeline.stale_days("farm") == MADE
+    assert pipeline.open("farm").stale_days() == MADE
     (report,) = pipeline.update_field_stats("farm", MADE[:1])
     assert len(report.computed) == report.fields == 2
-    assert pipeline.stale_days("farm") == MADE[1:]
+    assert pipeline.open("farm").stale_days() == MADE[1:]
     list(pipeline.update_field_stats("farm", MADE))
-    assert pipeline.stale_days("farm") == []
-    after = pipeline.stats("farm")
+    assert pipeline.open("farm").stale_days() == []
+    after = pipeline.open("farm").stats()
     for row in after.to_pylist():
         assert row["ndvi_range"] == row["ndvi_max"] - row["ndvi_min"] > 0
     again = ["field_hash", "computed_at"]
@@ -131,11 +131,11 @@ def test_a_row_made_anew_leaves_the_others_of_its_file_stale(pipeline, monkeypat
 
 
 def test_rows_of_a_later_version_are_read(pipeline, monkeypatch):
-    before = pipeline.stats("farm")
+    before = pipeline.open("farm").stats()
     with monkeypatch.context() as later:
         add_statistic(later)
         list(Pipeline(pipeline.settings).update_field_stats("farm", MADE))
     pipeline = Pipeline(pipeline.settings)
     again = ["field_hash", "computed_at"]
-    assert pipeline.stats("farm").drop_columns(again).equals(before.drop_columns(again))
-    assert pipeline.stale_days("farm") == MADE
+    assert pipeline.open("farm").stats().drop_columns(again).equals(before.drop_columns(again))
+    assert pipeline.open("farm").stale_days() == MADE
