@@ -2,10 +2,10 @@
 
 import itertools
 import json
-import random
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import requests
@@ -14,6 +14,7 @@ from pystac_client.exceptions import APIError
 from pystac_client.stac_api_io import StacApiIO
 
 from hydro_pipeline.errors import CatalogAnswerError, CatalogUnavailableError
+from hydro_pipeline.parallel import Tries, retry
 from hydro_pipeline.scenes.item import strict_json
 
 RETRY_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -37,8 +38,13 @@ class Limits:
     """One search with all its pages."""
     pages: int = 2000
 
+    @property
+    def tries(self) -> Tries:
+        """Of one request."""
+        return Tries(self.attempts, self.first_delay, self.longest_delay, self.request)
 
-class _TryAgainError(Exception):
+
+class _TryAgainError(CatalogUnavailableError):
     """A failure that may pass; `after` is what the server asked to wait, seconds."""
 
     def __init__(self, reason: str, after: float | None = None) -> None:
@@ -73,18 +79,24 @@ class CatalogIO(StacApiIO):
         """The JSON object at `source`, tried again while failures look passing."""
         url = source.get_href() if isinstance(source, Link) else str(source)
         self._deadline = time.monotonic() + self.limits.request
-        for attempt in itertools.count(1):
+        read = partial(super().read_text, source, *args, **kwargs)
+
+        def ask(number: int) -> dict[str, Any]:
             try:
-                return self._parsed(super().read_text(source, *args, **kwargs), str(url))
+                return self._parsed(read(), str(url))
             except _TryAgainError as error:
-                wait = self._wait(attempt, error.after)
-                if attempt >= self.limits.attempts or time.monotonic() + wait > self._deadline:
-                    raise CatalogUnavailableError(
-                        f"catalog {url}: no usable answer after {attempt} tries ({error}); "
-                        "try again later"
-                    ) from None
-                time.sleep(wait)
-        raise AssertionError("unreachable")
+                raise _TryAgainError(
+                    f"catalog {url}: no usable answer after {number} tries ({error}); "
+                    "try again later",
+                    error.after,
+                ) from None
+
+        return retry(
+            ask,
+            self.limits.tries,
+            lambda error: isinstance(error, _TryAgainError),
+            lambda error: error.after if isinstance(error, _TryAgainError) else None,
+        )
 
     def request(
         self,
@@ -177,10 +189,6 @@ class CatalogIO(StacApiIO):
                 f"catalog {url}: answered with JSON that is no object: {_gist(text)}"
             )
         return document
-
-    def _wait(self, attempt: int, asked: float | None) -> float:
-        delay: float = min(self.limits.first_delay * 2 ** (attempt - 1), self.limits.longest_delay)
-        return max(delay * random.uniform(0.5, 1.5), asked or 0.0)
 
 
 def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -77,15 +77,16 @@ def write_day(
     """
     key = stats_key(area_name, day)
     current = file
-    for _ in range(100):
-        merged = _merge(current.rows, rows, drop)
+
+    def attempt() -> None:
+        nonlocal current
         try:
-            store.put_if(key, _encode(merged), current.etag)
+            store.put_if(key, _encode(_merge(current.rows, rows, drop)), current.etag)
         except ConflictError:
             current = read_day(store, area_name, day)
-        else:
-            return
-    raise ConflictError(f"{store.url(key)} is changed by others without end; try again later")
+            raise
+
+    store.against_others(key, attempt)
 
 
 def stored_days(

@@ -19,9 +19,12 @@ from obstore.exceptions import (
 )
 
 from hydro_pipeline.errors import ConflictError, HydroError, StoreAccessError, StoreUnavailableError
+from hydro_pipeline.parallel import Tries, retry
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.storage.backends import backend_of
 
+TRIES = Tries(attempts=100)
+"""Of a write that others come before."""
 REFUSALS = (PermissionDeniedError, UnauthenticatedError, PermissionError)
 
 
@@ -122,15 +125,24 @@ class Store:
         `change` gets the content (None if absent) and returns the new content, or None to leave
         it; it is called again when another writer came first. Returns whether anything was written.
         """
-        for _ in range(100):
+
+        def attempt() -> bool:
             data, etag = self.get_versioned(key)
             changed = change(data)
-            if changed is None:
-                return False
-            with contextlib.suppress(ConflictError):
+            if changed is not None:
                 self.put_if(key, changed, etag)
-                return True
-        raise ConflictError(f"{self.url(key)} is changed by others without end; try again later")
+            return changed is not None
+
+        return self.against_others(key, attempt)
+
+    def against_others[T](self, key: str, attempt: Callable[[], T]) -> T:
+        """What `attempt` gives, called again while it raises `ConflictError` over `key`."""
+        try:
+            return retry(lambda _: attempt(), TRIES, lambda e: isinstance(e, ConflictError))
+        except ConflictError:
+            raise ConflictError(
+                f"{self.url(key)} is changed by others without end; try again later"
+            ) from None
 
     def delete(self, key: str) -> None:
         """Remove an object; no error if it is not there."""
