@@ -162,7 +162,7 @@ class Cube:
             )
         return ndvi, observed_on
 
-    def expect(self, day: dt.date) -> None:
+    def prefetch(self, day: dt.date) -> None:
         """Fetch what says where the day's chunks are, so that reading them need not wait for it."""
         places = [f"{name}/c/{self.index(day)}/0/0" for name in ARRAYS]
 

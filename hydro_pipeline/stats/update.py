@@ -75,7 +75,7 @@ class StatsUpdate:
             ThreadPoolExecutor(CHUNKS) as chunks,
             ThreadPoolExecutor(THREADS) as pool,
         ):
-            requests.map(self.cube.expect, days[:1])
+            requests.map(self.cube.prefetch, days[:1])
 
             def updates(days: Sequence[dt.date]) -> list[StatsReport]:
                 return self._updates(days, AlikeDays(samplers, chunks.map), requests)
