@@ -54,6 +54,10 @@ class SceneError(HydroError):
     """A scene's STAC item is malformed, or contradicts its own pixels."""
 
 
+class SceneGoneError(SceneError):
+    """A scene's file is not there, or not for us: HTTP 401, 403 or 404."""
+
+
 class TransientError(HydroError):
     """The same call may succeed later."""
 
@@ -69,7 +73,7 @@ class CatalogUnavailableError(TransientError):
 
 
 class SceneReadError(TransientError):
-    """A scene's pixels could not be read."""
+    """A scene's pixels could not be read, which may pass."""
 
 
 class ClusterError(TransientError):

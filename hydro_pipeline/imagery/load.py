@@ -23,7 +23,7 @@ from pyproj.exceptions import CRSError
 from hydro_pipeline.area import SNAP_M, Area, Bbox
 from hydro_pipeline.grid import Tiling
 from hydro_pipeline.imagery.cloud_mask import clear_mask
-from hydro_pipeline.imagery.reading import Kept, SceneDriver, forget, paste
+from hydro_pipeline.imagery.reading import Kept, SceneDriver, drop_cached, paste
 from hydro_pipeline.product import PRODUCT
 from hydro_pipeline.scenes.item import bounds
 from hydro_pipeline.scenes.scene import Scene
@@ -80,8 +80,8 @@ def load(
 
     Red and nir are not resampled where the file's pixels and the grid's coincide; else bilinear,
     or averaged onto a coarser grid. The classification is always nearest neighbour. A scene beside
-    the area is all 0 and not clear. Computing raises `SceneReadError` naming the scene and the
-    file that could not be read.
+    the area is all 0 and not clear. Computing raises `SceneReadError` or `SceneGoneError`
+    naming the scene and the file that could not be read.
     """
     grid, side = area.grid, tiling.side
     if not scenes:
@@ -89,7 +89,7 @@ def load(
         return Imagery(tiling, nothing, nothing, nothing.astype(bool), np.zeros(0, np.float32))
     for scene in scenes:
         for href in scene.hrefs:
-            forget(href)
+            drop_cached(href)
     read = partial(_read, settings=settings, high=1 if side <= STRIP_PX else READ_TIMES, kept=kept)
     red, nir = zip(*(_reflectance(scene, grid, read) for scene in scenes), strict=True)
     clear = [_clear(scene, grid, settings, read, side) for scene in scenes]

@@ -1,15 +1,13 @@
 """How the files of scenes are opened and read: odc-stac's rasterio driver, made strict.
 
-A read either gives the right pixels or raises `SceneReadError`; it is tried again while the
-failure may pass. Imagery is public and read unsigned: whatever keys the environment holds for
-the private bucket are not used here.
+A read either gives the right pixels or raises `SceneReadError`, after it was tried again while the
+failure may pass, or `SceneGoneError` at once. Imagery is public and read unsigned: whatever keys
+the environment holds for the private bucket are not used here.
 """
 
 import functools
 import logging
-import random
 import threading
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,7 +23,8 @@ from rasterio import Env, cache
 from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOError
 from rasterio.session import AWSSession
 
-from hydro_pipeline.errors import SceneReadError
+from hydro_pipeline.errors import SceneGoneError, SceneReadError
+from hydro_pipeline.parallel import Tries, retry
 from hydro_pipeline.settings import Settings
 
 GDAL_OPTIONS: dict[str, str | int] = {
@@ -48,25 +47,16 @@ GDAL_OPTIONS: dict[str, str | int] = {
 PUBLIC_S3 = {"endpoint_url": "s3.amazonaws.com", "region_name": "us-west-2"}
 """Where `s3://` hrefs of scenes are, whatever the environment says of the private bucket."""
 
-FINAL = ("HTTP response code: 401", "HTTP response code: 403", "HTTP response code: 404")
-"""Failures that another try does not mend."""
+GONE = (
+    *(f"HTTP response code: {status}" for status in (401, 403, 404)),
+    *("AccessDenied", "SignatureDoesNotMatch", "ObjectNotFound", "BucketNotFound"),
+)
+"""What GDAL says of a file that is not there or not for us, over HTTP and in S3."""
+TRIES = Tries(attempts=4, first_delay=1.0, limit=300.0)
+"""Of a read, on top of GDAL's own retries of single requests."""
 
 
-@dataclass(frozen=True)
-class Tries:
-    """How often a read is tried again, on top of GDAL's own retries of single requests."""
-
-    attempts: int = 4
-    first_delay: float = 1.0
-    """Wait before the second try, seconds; doubles each time, times a random 0.5 to 1.5."""
-    limit: float = 300.0
-    """No further try after this many seconds."""
-
-
-TRIES = Tries()
-
-
-def forget(href: str) -> None:
+def drop_cached(href: str) -> None:
     """Drop what GDAL remembers of a remote file: its header, and that it once failed to open.
 
     Under the options of a read, because GDAL takes some of them for good when first used.
@@ -76,7 +66,7 @@ def forget(href: str) -> None:
             cache.invalidate(href)
 
 
-def expect(href: str, settings: Settings) -> None:
+def open_ahead(href: str, settings: Settings) -> None:
     """Fetch what is at the beginning of a remote file, so that its reads need not.
 
     A file that cannot be opened is left for its reads to say so.
@@ -87,7 +77,7 @@ def expect(href: str, settings: Settings) -> None:
         with gdal_environment(settings), rasterio.open(href):
             pass
     except RasterioError:
-        forget(href)
+        drop_cached(href)
 
 
 class Kept:
@@ -168,7 +158,8 @@ class SceneReader(RioReader):
 
         def read_into(place: NDArray[Any]) -> NDArray[Any]:
             read = functools.partial(super(SceneReader, self).read, cfg, geobox, dst=place)
-            persist(driver.scene_id, self._src.uri, functools.partial(read, selection=selection))
+            read = functools.partial(read, selection=selection)
+            read_with_retries(driver.scene_id, self._src.uri, read)
             return place
 
         def piece() -> NDArray[Any]:
@@ -204,31 +195,43 @@ def gdal_environment(settings: Settings) -> Iterator[None]:
         yield
 
 
-def persist[T](scene_id: str, href: str, read: Callable[[], T]) -> T:
-    """What `read` gives, tried again while its failure may pass, then `SceneReadError`."""
-    started = time.monotonic()
-    for attempt in range(1, TRIES.attempts + 1):
+class _FailedError(Exception):
+    """A try of a read that failed."""
+
+    def __init__(self, reason: str, tries: int, may_pass: bool) -> None:
+        super().__init__(reason)
+        self.reason, self.tries, self.may_pass = reason, tries, may_pass
+
+
+def read_with_retries[T](scene_id: str, href: str, read: Callable[[], T]) -> T:
+    """What `read` gives, tried again while its failure may pass.
+
+    Raises `SceneGoneError` at once where the file is gone, else `SceneReadError` in the end.
+    """
+
+    def attempt(number: int) -> T:
         try:
             return read()
         except Exception as error:
-            forget(href)
+            drop_cached(href)
             reason = _reason(error)
-            delay = TRIES.first_delay * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
-            final = (
-                "://" not in href
-                or attempt == TRIES.attempts
-                or not isinstance(error, RasterioIOError)
-                or any(code in reason for code in FINAL)
-                or time.monotonic() + delay > started + TRIES.limit
-            )
-        if final:
-            # Out of the handler: GDAL's error as its context would keep it from being pickled.
-            raise SceneReadError(
-                f"scene {scene_id}: {href} could not be read "
-                f"({attempt} {'try' if attempt == 1 else 'tries'}): {reason}"
-            )
-        time.sleep(delay)
-    raise AssertionError("unreachable")
+            may_pass = "://" in href and isinstance(error, RasterioIOError) and not _gone(reason)
+        raise _FailedError(reason, number, may_pass)
+
+    try:
+        return retry(attempt, TRIES, lambda e: isinstance(e, _FailedError) and e.may_pass)
+    except _FailedError as error:
+        failed = error
+    # Out of the handlers: GDAL's error as its context would keep it from being pickled.
+    kind = SceneGoneError if _gone(failed.reason) else SceneReadError
+    raise kind(
+        f"scene {scene_id}: {href} could not be read "
+        f"({failed.tries} {'try' if failed.tries == 1 else 'tries'}): {failed.reason}"
+    )
+
+
+def _gone(reason: str) -> bool:
+    return any(text in reason for text in GONE)
 
 
 @functools.cache

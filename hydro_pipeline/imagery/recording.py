@@ -22,7 +22,7 @@ from rasterio.windows import Window
 from hydro_pipeline.area import Area
 from hydro_pipeline.errors import InputError
 from hydro_pipeline.geotiff import cog
-from hydro_pipeline.imagery.reading import forget, gdal_environment, persist
+from hydro_pipeline.imagery.reading import drop_cached, gdal_environment, read_with_retries
 from hydro_pipeline.scenes.catalog import Catalog
 from hydro_pipeline.scenes.sentinel2 import BAND_ASSETS
 from hydro_pipeline.settings import Settings
@@ -64,7 +64,7 @@ def record(
     Writes `area.geojson`, a folder with red, nir and scl per item (the same values on the same
     pixels, clipped) and, last, `items.json`: an ItemCollection for `HYDRO_CATALOG`, its hrefs
     relative to it. Files already there are written anew. Raises what the catalog raises,
-    `SceneReadError`, and `InputError` if `out` cannot be written.
+    `SceneGoneError`, `SceneReadError`, and `InputError` if `out` cannot be written.
     """
     found = [
         (day, item) for day, items in catalog.scenes(area, first, last).items() for item in items
@@ -112,7 +112,7 @@ def _save(
 def _read(item: pystac.Item, name: str, area: Area, settings: Settings) -> _Clip:
     """The part of a file that lies over the area, or its nearest pixels if none does."""
     href = item.assets[name].href
-    forget(href)
+    drop_cached(href)
 
     def read() -> _Clip:
         with rasterio.open(href, sharing=False) as file:
@@ -122,7 +122,7 @@ def _read(item: pystac.Item, name: str, area: Area, settings: Settings) -> _Clip
             return _Clip(pixels, grid, file.nodata)
 
     with gdal_environment(settings):
-        return persist(item.id, href, read)
+        return read_with_retries(item.id, href, read)
 
 
 def _window(file: rasterio.DatasetReader, area: Area, margin_m: float) -> Window:

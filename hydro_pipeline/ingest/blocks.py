@@ -32,7 +32,7 @@ def compose[R](
 
     Each window's NDVI and observed_on go to `put`, with those of the day before, as soon as they
     are made; returned is what it gives. `get` runs all this, `previous` and `put` included.
-    Raises `SceneReadError` where pixels cannot be read.
+    Raises `SceneReadError` or `SceneGoneError` where pixels cannot be read.
     """
     tally = Tally(imagery.tiling.shape, len(imagery.red))
 
@@ -51,7 +51,7 @@ def compose[R](
 def observed(imagery: Imagery, get: Get) -> dict[Window, Seen | None]:
     """What was seen clear in each tile; None where there is no scene.
 
-    Raises `SceneReadError` where pixels cannot be read.
+    Raises `SceneReadError` or `SceneGoneError` where pixels cannot be read.
     """
 
     def block(window: Window, red: Any, nir: Any, clear: Any) -> tuple[Window, Seen]:

@@ -229,7 +229,7 @@ def _compose(chain: Chain, edit: DayEdit, found: DayFound) -> tuple[Tally, list[
     """Make the composite from the stored day before, and write each tile as it is made."""
     started, part, cluster = time.perf_counter(), edit.part, chain.cluster
     if cluster is not None:
-        cluster.forget(href for scene in found.selection.scenes for href in scene.hrefs)
+        cluster.drop_cached(href for scene in found.selection.scenes for href in scene.hrefs)
         part = part.fork()
     get = cluster.get if cluster else threads(THREADS)
     number, max_age = day_number(edit.day), chain.target.max_age

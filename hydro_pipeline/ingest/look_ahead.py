@@ -14,7 +14,7 @@ from hydro_pipeline.area import Area
 from hydro_pipeline.composite.kernel import Seen
 from hydro_pipeline.grid import Tiling, Window
 from hydro_pipeline.imagery.load import Imagery, load
-from hydro_pipeline.imagery.reading import Kept, expect
+from hydro_pipeline.imagery.reading import Kept, open_ahead
 from hydro_pipeline.ingest.blocks import load_kernels, observed
 from hydro_pipeline.ingest.workers import threads
 from hydro_pipeline.scenes.scene import Selection
@@ -62,7 +62,8 @@ def read_ahead(
 ) -> Iterator[tuple[dt.date, "Future[DayFound]"]]:
     """Each day of `days`, in order, with what was seen on it, being read already, tile by tile.
 
-    A future's result raises `SceneReadError` where the imagery cannot be read. At most `DAYS` days
+    A future's result raises `SceneError` where scenes are gone or none has what is needed, and
+    `SceneReadError` where the imagery cannot be read. At most `DAYS` days
     of at most `BYTES` are held in memory; of the `OPEN_DAYS` after them, what is at the beginning
     of their files.
     """
@@ -131,7 +132,7 @@ def _find(
     kept = Kept(area.grid, settings.cloud_buffer_m) if stripwise else None
     imagery = load(selection.scenes, area, settings, tiling, kept)
     files = [
-        opening.submit(expect, href, settings)
+        opening.submit(open_ahead, href, settings)
         for scene in selection.scenes
         for href in scene.hrefs
         if opening is not None

@@ -11,7 +11,7 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 
 from hydro_pipeline.cube.head import Head
-from hydro_pipeline.errors import SceneReadError
+from hydro_pipeline.errors import SceneError, SceneReadError
 from hydro_pipeline.ingest.chain import Chain, Made, commit, make
 from hydro_pipeline.ingest.look_ahead import DayFound
 from hydro_pipeline.ingest.report import DayReport
@@ -25,8 +25,9 @@ def run(
     """Make and commit `days` in order, up to `last`, onto `head`; a report follows each commit.
 
     Nothing is being committed while a report is looked at. Raises `SceneReadError` where pixels
-    cannot be read, `ClusterError`, and what `commit` raises; of that day nothing is stored then but
-    a note of scenes that cannot be read, and the days before stay.
+    cannot be read, `SceneError` where they never will be or contradict their item, `ClusterError`,
+    and what `commit` raises; of that day nothing is stored then but a note of what is wrong with
+    its scenes, and the days before stay.
     """
     with ExitStack() as stack:
         if address := chain.settings.dask_scheduler:
@@ -65,6 +66,6 @@ def _commit(
 ) -> tuple[Head, DayReport]:
     try:
         return commit(chain, head, day, reading.result(), making.result(), more)
-    except SceneReadError as error:
+    except (SceneError, SceneReadError) as error:
         note_failure(chain.store, chain.area.name, day, error, chain.run_id)
         raise

@@ -9,7 +9,7 @@ from typing import Any
 import dask.threaded
 
 from hydro_pipeline.errors import ClusterError, HydroError
-from hydro_pipeline.imagery.reading import forget
+from hydro_pipeline.imagery.reading import drop_cached
 
 CONNECT_S = 30
 """How long to wait for the scheduler."""
@@ -42,10 +42,10 @@ class Cluster:
         with self._translated():
             return self._client.get(*args, **kwargs)
 
-    def forget(self, hrefs: Iterable[str]) -> None:
+    def drop_cached(self, hrefs: Iterable[str]) -> None:
         """Let every worker drop what GDAL remembers of remote files."""
         with self._translated():
-            self._client.run(_forget, list(hrefs))
+            self._client.run(_drop_cached, list(hrefs))
 
     def close(self) -> None:
         """Let go of the cluster; it runs on."""
@@ -67,6 +67,6 @@ class Cluster:
             ) from error
 
 
-def _forget(hrefs: list[str]) -> None:
+def _drop_cached(hrefs: list[str]) -> None:
     for href in hrefs:
-        forget(href)
+        drop_cached(href)

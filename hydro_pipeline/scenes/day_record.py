@@ -8,7 +8,7 @@ import numpy as np
 import pystac
 from numpy.typing import NDArray
 
-from hydro_pipeline.errors import SceneReadError, StoredObjectError
+from hydro_pipeline.errors import SceneError, SceneReadError, StoredObjectError
 from hydro_pipeline.scenes.scene import Refusal, Scene, Selection
 from hydro_pipeline.scenes.selection import contradiction
 from hydro_pipeline.scenes.sentinel2 import offset_finding
@@ -126,9 +126,9 @@ def _share(count: int, pixels: int) -> float:
 
 
 def note_failure(
-    store: Store, area_name: str, day: dt.date, error: SceneReadError, run_id: str
+    store: Store, area_name: str, day: dt.date, error: SceneError | SceneReadError, run_id: str
 ) -> None:
-    """Leave a note beside the day's record that its scenes could not be read."""
+    """Leave a note beside the day's record of what is wrong with its scenes."""
     note = {"area": area_name, "day": str(day), "error": str(error), "run_id": run_id}
     store.put(failure_key(area_name, day), json.dumps(note, indent=1).encode())
 

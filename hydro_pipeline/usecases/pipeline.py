@@ -86,7 +86,8 @@ class Pipeline:
 
         With `resume`, days that the run `run_id` has made already are left alone. Raises
         `MissingDayError` if the day before the first is not in the cube (nothing is stored then),
-        `SceneReadError` where a scene cannot be read (days before it stay committed).
+        `SceneReadError` where a scene cannot be read, `SceneError` where it never will be or is not
+        what its item says (days before it stay committed).
         """
         area = self.area(name)
         days = sorted(days)

@@ -26,7 +26,7 @@ class AreaStatus:
     outcomes: dict[str, int]
     """Committed days by `observed`, `all cloud`, `no scene`."""
     failed: dict[dt.date, str]
-    """Days whose last attempt failed to read a scene, with the error."""
+    """Days whose last attempt failed on account of their scenes, with the error."""
     fields: FieldsReading
     stale_days: tuple[dt.date, ...]
     """Committed days with a stale or unwanted row."""

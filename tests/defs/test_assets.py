@@ -19,6 +19,7 @@ from hydro_pipeline.errors import (
     HydroError,
     InputError,
     MissingDayError,
+    SceneGoneError,
     SceneReadError,
     SettingError,
     StoreAccessError,
@@ -160,10 +161,11 @@ def test_days_stored_before_a_failure_are_recorded_and_a_new_run_continues(
     assert run(pipeline, instance, day(season, 3), day(season, 5)).success
 
 
+@pytest.mark.parametrize("error", [InputError("mend it"), SceneGoneError("scene x: 404")])
 def test_error_that_a_retry_cannot_help_is_not_tried_again(
-    season, pipeline, instance, monkeypatch, no_wait
+    season, pipeline, instance, monkeypatch, no_wait, error
 ):
-    calls = failing_once(pipeline, monkeypatch, day(season, 1), InputError("mend it"))
+    calls = failing_once(pipeline, monkeypatch, day(season, 1), error)
     assert not run(pipeline, instance, day(season, 0), day(season, 1)).success
     assert len(calls) == 1
 

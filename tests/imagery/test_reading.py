@@ -10,15 +10,20 @@ import numpy as np
 import pytest
 import rasterio
 
-from hydro_pipeline.errors import CatalogUnavailableError, SceneReadError
+from hydro_pipeline.errors import (
+    CatalogUnavailableError,
+    SceneGoneError,
+    SceneReadError,
+)
 from hydro_pipeline.imagery import reading
 from hydro_pipeline.imagery.load import load, tiling_of
-from hydro_pipeline.imagery.reading import Tries
+from hydro_pipeline.parallel import Tries
 from hydro_pipeline.scenes.catalog import open_catalog
 from hydro_pipeline.scenes.http import Limits
 from hydro_pipeline.scenes.scene import Scene
 from hydro_pipeline.scenes.selection import select
 from hydro_pipeline.settings import Settings
+from hydro_pipeline.simulation.answers import Answer
 from hydro_pipeline.simulation.season import simulate
 from hydro_pipeline.simulation.server import Fault, Request, StandIn
 from hydro_pipeline.usecases.pipeline import Pipeline
@@ -157,11 +162,32 @@ def test_what_does_no_harm_changes_no_pixel(api, scenes, season, truth, name):
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_what_is_final_is_not_tried_again(api, scenes, season, truth, status):
     api.fault = on_red(Fault(status=status))
-    with pytest.raises(SceneReadError, match=rf"B04\.tif could not be read \(1 try\): .*{status}"):
+    with pytest.raises(
+        SceneGoneError, match=rf"B04\.tif could not be read \(1 try\): .*{status}"
+    ) as raised:
         read(scenes, season)
+    assert not raised.value.retryable
     assert sum("31UES" in r.path and "B04" in r.path for r in api.requests) == 1
     api.fault = None
     assert same(read(scenes, season), truth)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind", "tries"),
+    [
+        (403, "AccessDenied", SceneGoneError, 1),
+        (403, "SignatureDoesNotMatch", SceneGoneError, 1),
+        (404, "NoSuchKey", SceneGoneError, 1),
+        (404, "NoSuchBucket", SceneGoneError, 1),
+        (500, "InternalError", SceneReadError, 3),
+    ],
+)
+def test_what_is_final_in_s3(api, bucket, season, monkeypatch, status, code, kind, tries):
+    body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>-</Message></Error>".encode()
+    answer = Answer(status, body, "application/xml")
+    monkeypatch.setattr(api, "_answer", lambda request, fault: answer)
+    with pytest.raises(kind, match=rf"could not be read \({tries} tr"):
+        read(bucket, season)
 
 
 def test_files_on_this_machine_that_are_missing_cut_or_something_else(season, tmp_path, scenes):
@@ -193,9 +219,16 @@ def stored(pipeline):
     return {o.key: pipeline.store.get(o.key) for o in objects if ".failed." not in o.key}
 
 
-@pytest.mark.parametrize("fault", [Fault(status=503), Fault(status=404), Fault(truncate=1000)])
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (Fault(status=503), SceneReadError),
+        (Fault(status=404), SceneGoneError),
+        (Fault(truncate=1000), SceneReadError),
+    ],
+)
 def test_a_day_that_cannot_be_read_is_not_stored_and_the_retry_goes_on(
-    api, season, tmp_path, fault
+    api, season, tmp_path, fault, kind
 ):
     settings = Settings.load(root=str(tmp_path / "root"), catalog=api.url)
     pipeline = Pipeline(settings)
@@ -203,13 +236,11 @@ def test_a_day_that_cannot_be_read_is_not_stored_and_the_retry_goes_on(
     bad = season.first_day + dt.timedelta(2)
     name = f"{bad:%Y%m%d}"
     api.fault = lambda request: fault if request.kind == "cog" and name in request.path else None
-    with pytest.raises(
-        SceneReadError, match=rf"scene S2\w+_{name}_0_L2A: http.*{name}.* could not"
-    ):
+    with pytest.raises(kind, match=rf"scene S2\w+_{name}_0_L2A: http.*{name}.* could not"):
         ingest(pipeline, season, run_id="run")
     assert pipeline.open("farm").cube.days == [season.first_day, season.first_day + dt.timedelta(1)]
     before = stored(pipeline)
-    with pytest.raises(SceneReadError):
+    with pytest.raises(kind):
         ingest(pipeline, season, run_id="run", resume=True)
     assert stored(pipeline) == before
     assert f"scenes/farm/{bad}.json" not in before

@@ -9,7 +9,7 @@ import pytest
 from hydro_pipeline.composite.kernel import observe_block
 from hydro_pipeline.errors import ConflictError
 from hydro_pipeline.imagery.load import load, tiling_of
-from hydro_pipeline.imagery.reading import Kept, expect, forget
+from hydro_pipeline.imagery.reading import Kept, drop_cached, open_ahead
 from hydro_pipeline.ingest import chain, look_ahead
 from hydro_pipeline.ingest.blocks import observed
 from hydro_pipeline.ingest.look_ahead import _ahead, _Coming
@@ -154,8 +154,8 @@ def test_a_file_that_cannot_be_opened_ahead_is_read_when_it_can(season):
     item = season.items[-1]["id"]
     with StandIn(season.directory, fault=lambda request: Fault(status=500)) as server:
         href = f"{server.origin}/cogs/{item}/B04.tif"
-        forget(href)  # The port may have been another server's.
-        expect(href, Settings.load())
+        drop_cached(href)  # The port may have been another server's.
+        open_ahead(href, Settings.load())
         server.fault = None
-        expect(href, Settings.load())
+        open_ahead(href, Settings.load())
         assert server.requests[-1].headers["range"].startswith("bytes=0-")
