@@ -18,7 +18,7 @@ from hydro_pipeline.imagery.reading import Kept, open_ahead
 from hydro_pipeline.ingest.blocks import load_kernels, observed
 from hydro_pipeline.ingest.workers import threads
 from hydro_pipeline.scenes.scene import Selection
-from hydro_pipeline.scenes.selection import select
+from hydro_pipeline.scenes.selection import check_assets, select
 from hydro_pipeline.settings import Settings
 
 DAYS = 1
@@ -77,7 +77,8 @@ def read_ahead(
 
     def opened() -> Iterator[_Coming[_Opened]]:
         for day, items in days:
-            found = finding.submit(_find, items, area, settings, tiling, opening if held else None)
+            ahead = opening if held else None
+            found = finding.submit(_find, day, items, area, settings, tiling, ahead)
             yield _Coming(day, len(items) > 0, found)
 
     def read() -> Iterator[_Coming[DayFound]]:
@@ -121,6 +122,7 @@ class _Opened:
 
 
 def _find(
+    day: dt.date,
     items: Sequence[pystac.Item],
     area: Area,
     settings: Settings,
@@ -128,6 +130,7 @@ def _find(
     opening: ThreadPoolExecutor | None,
 ) -> _Opened:
     selection = select(items)
+    check_assets(selection, area.name, day)
     stripwise = opening is None and settings.dask_scheduler is None
     kept = Kept(area.grid, settings.cloud_buffer_m) if stripwise else None
     imagery = load(selection.scenes, area, settings, tiling, kept)

@@ -42,6 +42,8 @@ class Refusal:
     id: str
     reason: str
     item: pystac.Item | None = None
+    missing_asset: str | None = None
+    """Name of the asset that it lacks, if that is the reason."""
 
 
 @dataclass(frozen=True)

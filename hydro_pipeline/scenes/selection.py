@@ -12,6 +12,7 @@ from shapely.errors import ShapelyError
 from shapely.geometry import box, shape
 from shapely.geometry.base import BaseGeometry
 
+from hydro_pipeline.errors import SceneError
 from hydro_pipeline.scenes.scene import Refusal, Scene, Selection
 from hydro_pipeline.scenes.sentinel2 import (
     BAND_ASSETS,
@@ -40,7 +41,7 @@ def select(items: Iterable[pystac.Item]) -> Selection:
         try:
             scenes.append(_scene(item))
         except UnusableError as error:
-            refused.append(Refusal(item.id, str(error), item))
+            refused.append(Refusal(item.id, str(error), item, error.missing_asset))
     kept: list[Scene] = []
     for scene in sorted(scenes, key=newness, reverse=True):
         reason = _replaced(scene, kept)
@@ -51,6 +52,22 @@ def select(items: Iterable[pystac.Item]) -> Selection:
     return Selection(
         tuple(sorted(kept, key=lambda s: (s.datetime, s.id))),
         tuple(sorted(refused, key=lambda r: (r.id, r.reason))),
+    )
+
+
+def check_assets(selection: Selection, area_name: str, day: dt.date) -> None:
+    """Raise `SceneError` if items were there and every one was refused for a missing asset.
+
+    Such a day was not without a scene: the catalog has other assets than what is measured needs.
+    """
+    missing = {refusal.missing_asset for refusal in selection.refused}
+    if selection.scenes or not missing or None in missing:
+        return
+    names = " and ".join(repr(name) for name in sorted(filter(None, missing)))
+    first = selection.refused[0]
+    raise SceneError(
+        f"{area_name} {day}: none of {len(selection.refused)} scenes has the asset {names} "
+        f"({first.id}: {first.reason}); check HYDRO_COLLECTION"
     )
 
 
@@ -97,7 +114,7 @@ def _href(item: pystac.Item, name: str) -> str:
     asset = item.assets.get(name)
     if asset is None:
         have = ", ".join(sorted(item.assets)) or "none"
-        raise UnusableError(f"it has no asset {name!r}; its assets: {have[:200]}")
+        raise UnusableError(f"it has no asset {name!r}; its assets: {have[:200]}", name)
     return asset.href
 
 

@@ -28,7 +28,11 @@ MANY, HARDLY_ANY = 0.1, 0.001
 
 
 class UnusableError(Exception):
-    """Says why an item cannot be used."""
+    """Says why an item cannot be used, and which asset it lacks if that is why."""
+
+    def __init__(self, reason: str, missing_asset: str | None = None) -> None:
+        super().__init__(reason)
+        self.missing_asset = missing_asset
 
 
 def read_baseline(item: pystac.Item) -> str | None:

@@ -1,6 +1,7 @@
 """Files that fail: the right pixels by trying again, or one error that names scene and file."""
 
 import datetime as dt
+import json
 import os
 import re
 import time
@@ -255,6 +256,22 @@ def test_a_day_that_cannot_be_read_is_not_stored_and_the_retry_goes_on(
     clean.put_area(season.area("farm"))
     for report, expected in zip(reports, ingest(clean, season)[2:], strict=True):
         np.testing.assert_array_equal(report.preview, expected.preview)
+
+
+def test_a_catalog_that_renamed_an_asset_is_no_day_without_scenes(season, tmp_path):
+    document = json.loads((season.directory / "items.json").read_text())
+    bad = season.first_day + dt.timedelta(2)
+    for feature in document["features"]:
+        if feature["properties"]["datetime"].startswith(str(bad)):
+            feature["assets"]["nir08"] = feature["assets"].pop("nir")
+    path = season.directory / "renamed.json"
+    path.write_text(json.dumps(document))
+    pipeline = Pipeline(Settings.load(root=str(tmp_path / "root"), catalog=str(path)))
+    pipeline.put_area(season.area("farm"))
+    with pytest.raises(SceneError, match=rf"farm {bad}: none of \d scenes has the asset 'nir'"):
+        ingest(pipeline, season)
+    assert pipeline.cube("farm").last_day == bad - dt.timedelta(1)
+    assert "nir08" in pipeline.status("farm", bad).failed[bad]
 
 
 def test_a_catalog_that_fails_leaves_the_store_as_it_is(api, season, tmp_path):

@@ -1,6 +1,7 @@
 """Duplicates, parts, order and offsets: on own fixtures, and on recorded answers where present."""
 
 import copy
+import datetime as dt
 import json
 import runpy
 from pathlib import Path
@@ -10,13 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hydro_pipeline.errors import CatalogAnswerError
+from hydro_pipeline.errors import CatalogAnswerError, SceneError
 from hydro_pipeline.scenes.item import parse_item
-from hydro_pipeline.scenes.selection import contradiction, select
+from hydro_pipeline.scenes.selection import check_assets, contradiction, select
 from hydro_pipeline.scenes.sentinel2 import offset_finding
 
 DATA = Path(__file__).parents[1] / "data"
 RECORDED = Path(__file__).parents[3] / "shared" / "earth-search"
+
+
+DAY = dt.date(2026, 5, 1)
 
 
 def parse(feature: dict) -> pystac.Item:
@@ -176,6 +180,31 @@ def test_the_baseline_may_have_to_be_found_elsewhere_or_not_at_all():
     assert decide(uncorrected).scenes[0].offset == -0.1  # all that is this new has 04.00 or later
     refused = decide(uncorrected, datetime="2021-02-26T09:57:32Z").refused
     assert "whether its DN carry +1000 cannot be known" in refused[0].reason
+
+
+def without(feature: dict, asset: str) -> pystac.Item:
+    """The item without an asset."""
+    feature = copy.deepcopy(feature)
+    del feature["assets"][asset]
+    return parse(feature)
+
+
+def test_a_day_is_an_error_where_every_item_lacks_an_asset():
+    both = features("offsets")[:2]
+    with pytest.raises(SceneError) as caught:
+        check_assets(select([without(f, "nir") for f in both]), "mol", DAY)
+    said = str(caught.value)
+    assert said.startswith("mol 2026-05-01: none of 2 scenes has the asset 'nir' (")
+    assert "its assets: red, scl" in said
+    with pytest.raises(SceneError, match="the asset 'nir' and 'red'"):
+        check_assets(select([without(both[0], "nir"), without(both[1], "red")]), "mol", DAY)
+
+
+def test_a_day_with_one_item_that_can_be_used_or_is_wrong_otherwise_is_none():
+    one, other = features("offsets")[:2]
+    wrong = changed(other, earthsearch__boa_offset_applied="yes")
+    for found in ([], [without(one, "nir"), parse(other)], [without(one, "nir"), parse(wrong)]):
+        check_assets(select(found), "mol", DAY)
 
 
 def test_what_an_item_lacks_is_said():
