@@ -4,6 +4,7 @@ Earth Search repeats a scene when it is processed again, and cuts one in two whe
 in two parts: the first must be dropped, the second kept. Pure: no network, no clock.
 """
 
+import datetime as dt
 from collections.abc import Iterable
 
 import pystac

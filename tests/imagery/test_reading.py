@@ -13,6 +13,7 @@ import rasterio
 
 from hydro_pipeline.errors import (
     CatalogUnavailableError,
+    SceneError,
     SceneGoneError,
     SceneReadError,
 )
@@ -270,7 +271,7 @@ def test_a_catalog_that_renamed_an_asset_is_no_day_without_scenes(season, tmp_pa
     pipeline.put_area(season.area("farm"))
     with pytest.raises(SceneError, match=rf"farm {bad}: none of \d scenes has the asset 'nir'"):
         ingest(pipeline, season)
-    assert pipeline.cube("farm").last_day == bad - dt.timedelta(1)
+    assert pipeline.open("farm").cube.last_day == bad - dt.timedelta(1)
     assert "nir08" in pipeline.status("farm", bad).failed[bad]
 
 
