@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hydro_pipeline.product import NODATA, PRODUCT, Int16
 
-NEVER = 32767
+NO_LIMIT = 32767
 """Maximum age that never expires a value, days."""
 
 VALID, CLEAR, USED, DARK, DIM = range(5)
@@ -86,7 +86,7 @@ def composite_block(
     previous_ndvi: Int16,
     previous_observed_on: Int16,
     day: int,
-    max_age: int = NEVER,
+    max_age: int = NO_LIMIT,
 ) -> Block:
     """The composite of solar day `day` (days since 1970-01-01) over one block.
 
@@ -106,7 +106,7 @@ def carry_block(
     previous_ndvi: Int16,
     previous_observed_on: Int16,
     day: int,
-    max_age: int = NEVER,
+    max_age: int = NO_LIMIT,
 ) -> tuple[Int16, Int16]:
     """The composite of `day` anew after the day before changed, from stored pixels alone.
 
@@ -124,7 +124,7 @@ def carry_onto(
     previous_ndvi: Int16,
     previous_observed_on: Int16,
     day: int,
-    max_age: int = NEVER,
+    max_age: int = NO_LIMIT,
 ) -> None:
     """`carry_block`, in the very arrays `ndvi` and `observed_on`."""
     _carry(ndvi, observed_on, previous_ndvi, previous_observed_on, day, max_age)

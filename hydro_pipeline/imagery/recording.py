@@ -27,7 +27,7 @@ from hydro_pipeline.scenes.catalog import Catalog
 from hydro_pipeline.scenes.sentinel2 import BAND_ASSETS
 from hydro_pipeline.settings import Settings
 
-THREADS = 8
+SCENES_AT_ONCE = 8
 MARGIN_M = 120.0
 """Pixels kept around the area, metres, on top of the cloud buffer: resampling reaches there."""
 
@@ -72,7 +72,7 @@ def record(
     try:
         out.mkdir(parents=True, exist_ok=True)
         features = []
-        with ThreadPoolExecutor(THREADS) as pool:
+        with ThreadPoolExecutor(SCENES_AT_ONCE) as pool:
             saved = pool.map(lambda entry: _save(entry[1], area, out, settings), found)
             for number, ((day, item), (feature, size)) in enumerate(
                 zip(found, saved, strict=True), start=1

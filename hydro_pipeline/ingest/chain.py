@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hydro_pipeline.area import Area
-from hydro_pipeline.composite.kernel import NEVER, VALID, Block, carry_block, carry_onto, dated
+from hydro_pipeline.composite.kernel import NO_LIMIT, VALID, Block, carry_block, carry_onto, dated
 from hydro_pipeline.composite.tally import Piece, Tally, piece_of
 from hydro_pipeline.cube.day import DayEdit, begin
 from hydro_pipeline.cube.head import Head, Id, ahead, before, prepare
@@ -174,7 +174,7 @@ def _made(
 
     def carried(tile: Window) -> Pixels:
         seen = observed[tile]
-        if seen is None and max_age == NEVER:
+        if seen is None and max_age == NO_LIMIT:
             return before[tile]
         new = nothing(tile) if seen is None else (seen.ndvi, dated(seen.ndvi, number))
         carry_onto(*new, *before[tile], number, max_age)

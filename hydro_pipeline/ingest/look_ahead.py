@@ -32,7 +32,7 @@ BYTES = 64 << 20
 PIXEL_BYTES = 4
 OPENS = 6
 """Files opened at once."""
-THREADS = 5
+PARTS_AT_ONCE = 5
 """Parts of files read at once: they mostly wait for answers."""
 
 
@@ -69,7 +69,7 @@ def read_ahead(
     """
     pools = [
         ThreadPoolExecutor(count, name)
-        for count, name in ((1, "find"), (OPENS, "open"), (1, "read"), (THREADS, "file"))
+        for count, name in ((1, "find"), (OPENS, "open"), (1, "read"), (PARTS_AT_ONCE, "file"))
     ]
     finding, opening, reading, files = pools
     reading.submit(load_kernels)
@@ -148,5 +148,5 @@ def _read(opening: Future[_Opened], files: ThreadPoolExecutor | None) -> DayFoun
     wait(opened.files)
     if files is None:
         return opened.found
-    seen = observed(opened.found.imagery, threads(THREADS, files))
+    seen = observed(opened.found.imagery, threads(PARTS_AT_ONCE, files))
     return replace(opened.found, observed=seen)

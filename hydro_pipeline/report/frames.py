@@ -2,8 +2,6 @@
 
 import datetime as dt
 import json
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -15,6 +13,7 @@ from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.days import day_number
 from hydro_pipeline.grid import Window
 from hydro_pipeline.outputs.colours import ndvi_class
+from hydro_pipeline.parallel import in_threads
 from hydro_pipeline.report.blocks import pack
 from hydro_pipeline.storage.keys import frames_key
 from hydro_pipeline.storage.store import Store
@@ -22,7 +21,6 @@ from hydro_pipeline.storage.store import Store
 MAX_PIXELS = 5_000_000
 """Observed pixels of all pictures together; about half a byte each in the page."""
 MAX_SIDE = 1000
-THREADS = 8
 
 
 @dataclass(frozen=True)
@@ -87,11 +85,5 @@ def _frame(cube: Cube, day: dt.date, step: int) -> NDArray[np.uint8]:
         rows, cols = seen.shape
         frame[top : top + rows, left : left + cols] = ndvi_class(ndvi[inner]) * seen
 
-    _each(fill, cube.tiling)
+    in_threads(fill, list(cube.tiling))
     return frame
-
-
-def _each(work: Any, items: Iterable[Any]) -> None:
-    with ThreadPoolExecutor(THREADS) as pool:
-        for _ in pool.map(work, items):
-            pass

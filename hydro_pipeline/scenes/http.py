@@ -53,7 +53,7 @@ class _TryAgainError(CatalogUnavailableError):
 
 
 @dataclass
-class Tally:
+class Answered:
     """What a search was told and what it got, to notice an answer that was cut short."""
 
     matched: list[int] = field(default_factory=list)
@@ -133,7 +133,7 @@ class CatalogIO(StacApiIO):
     ) -> Iterator[dict[str, Any]]:
         """All pages of a search. Ends with an error, not early, if items are missing."""
         end = time.monotonic() + self.limits.search
-        tally = Tally()
+        answered = Answered()
         seen = {_key(url, method, parameters)}
         page = self.read_json(url, method=method, parameters=parameters)
         for number in itertools.count(1):
@@ -143,9 +143,9 @@ class CatalogIO(StacApiIO):
                     f"catalog {url}: page {number} of the search is no FeatureCollection: "
                     f"{_gist(json.dumps(page))}"
                 )
-            new = _ids(features) - tally.ids
-            tally.ids |= new
-            tally.matched += _matched(page)
+            new = _ids(features) - answered.ids
+            answered.ids |= new
+            answered.matched += _matched(page)
             link = _next_link(page)
             if features:
                 yield page
@@ -164,7 +164,7 @@ class CatalogIO(StacApiIO):
                 )
             seen.add(key)
             page = self.read_json(link, parameters=parameters)
-        _check_complete(url, tally)
+        _check_complete(url, answered)
 
     def _read(self, response: requests.Response) -> bytes:
         parts = []
@@ -236,10 +236,10 @@ COUNT_CAP = 10_000
 """Search engines stop counting here: a larger number of matches is reported as this one."""
 
 
-def _check_complete(url: str, tally: Tally) -> None:
-    if not tally.matched:
+def _check_complete(url: str, answered: Answered) -> None:
+    if not answered.matched:
         return
-    low, high, got = min(tally.matched), max(tally.matched), len(tally.ids)
+    low, high, got = min(answered.matched), max(answered.matched), len(answered.ids)
     if got < low or (got > high and high < COUNT_CAP):
         raise CatalogUnavailableError(
             f"catalog {url}: the answer was cut short or is inconsistent: {high} items match "

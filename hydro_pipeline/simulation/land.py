@@ -184,7 +184,7 @@ class Swath:
 
 
 @dataclass(frozen=True)
-class Pixels:
+class Rendered:
     """One scene: uint16 digital numbers at 10 m and uint8 SCL at 20 m, 0 = nodata."""
 
     red: NDArray[np.uint16]
@@ -192,7 +192,9 @@ class Pixels:
     scl: NDArray[np.uint8]
 
 
-def render(land: Land, sky: Sky, swath: Swath, day: dt.date, columns: slice, added: int) -> Pixels:
+def render(
+    land: Land, sky: Sky, swath: Swath, day: dt.date, columns: slice, added: int
+) -> Rendered:
     """Pixels of a scene that covers the canvas's `columns` (even bounds), all rows.
 
     Where clear and more than 60 m from cloud and shadow, red and nir give the land's true NDVI to
@@ -225,7 +227,7 @@ def render(land: Land, sky: Sky, swath: Swath, day: dt.date, columns: slice, add
             surface = both * (1 + np.float32(sign) * ndvi) / 2 * (1 - np.float32(dim) * shade)
             seen = surface * (1 - opacity) + np.float32(cloud) * opacity
             band[rows] = (np.rint(seen * 10_000) + added) * _double(valid)
-    return Pixels(red, nir, scl)
+    return Rendered(red, nir, scl)
 
 
 def _double(cells: NDArray[np.generic]) -> Float:

@@ -17,7 +17,8 @@ LASTING = (
 
 MEAN, MEDIAN, STD, MIN, MAX, P10, P90, COUNT, VALID = range(len(LASTING))
 
-NEVER = np.iinfo(np.int32).min
+NEVER_OBSERVED = np.iinfo(np.int32).min
+"""Stands for "no day" where days are int32."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def summarize(weights: Weights, ndvi: NDArray[np.int16], observed_on: NDArray[np
     count = len(weights.total)
     lasting = np.full((len(LASTING), count), np.nan)
     mean_on, first_on, last_fraction = np.full((3, count), np.nan)
-    last_on = np.full(count, NEVER, np.int32)
+    last_on = np.full(count, NEVER_OBSERVED, np.int32)
     _summarize(
         weights.start, weights.weight, weights.total, ndvi, observed_on,
         PRODUCT.main.per_unit, lasting, mean_on, first_on, last_on, last_fraction,
@@ -152,7 +153,7 @@ def _summarize(  # type: ignore[no-untyped-def]
         on_origin = np.int64(0)
         on_sum = 0.0
         first = np.int64(0)
-        last = np.int64(NEVER)
+        last = np.int64(NEVER_OBSERVED)
         last_count = 0.0
         slots[:] = 0
         for p in range(start[i], start[i + 1]):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.days import day_number
-from hydro_pipeline.stats.kernel import Summary
+from hydro_pipeline.stats.kernel import NEVER_OBSERVED, Summary
 from hydro_pipeline.stats.sample import AlikeDays, Amount, Samplers
 from hydro_pipeline.stats.schema import to_rows
 from hydro_pipeline.stats.stale import StalePairs, Wanted, stale_pairs
@@ -21,7 +21,7 @@ from hydro_pipeline.stats.table import read_day, write_day
 from hydro_pipeline.stats.weights import FieldWeights
 from hydro_pipeline.storage.store import Store
 
-THREADS = 8
+RUNS_AT_ONCE = 8
 """Runs of days with the same pixels that are worked on at once."""
 SAMPLES_BYTES = 8 << 20
 """Memory for the pixels of such runs; the pixels of one run may take more."""
@@ -73,7 +73,7 @@ class StatsUpdate:
         with (
             ThreadPoolExecutor(REQUESTS) as requests,
             ThreadPoolExecutor(CHUNKS) as chunks,
-            ThreadPoolExecutor(THREADS) as pool,
+            ThreadPoolExecutor(RUNS_AT_ONCE) as pool,
         ):
             requests.map(self.cube.prefetch, days[:1])
 
@@ -132,9 +132,9 @@ class StatsUpdate:
                 "field_hash": self.wanted.hashes.take(pa.array(index)),
                 "planting_date": pa.array(planted.astype(np.int32)).cast(pa.date32()),
                 "days_after_planting": day_number(day) - planted,
-                "last_observed": pa.array(
-                    last.astype(np.int32), mask=last == np.iinfo(np.int32).min
-                ).cast(pa.date32()),
+                "last_observed": pa.array(last.astype(np.int32), mask=last == NEVER_OBSERVED).cast(
+                    pa.date32()
+                ),
                 "cube_revision": np.full(count, self.cube.revisions[day], np.int32),
                 "computed_at": pa.array([self.now] * count, pa.timestamp("us", tz="UTC")),
             }

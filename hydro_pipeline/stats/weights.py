@@ -44,7 +44,7 @@ BATCH = 50
 STRIP_PIXELS = 2**24
 """A field's window is rasterized in strips of whole rows of about this many pixels."""
 
-Pixels = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32], float]
+FieldPixels = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32], float]
 """Rows, columns and weights of one field's pixels on the grid, and its total weight."""
 
 
@@ -152,7 +152,7 @@ def _completed(
     return both.subset(np.array([at[digest] for digest in hashes], np.int64))
 
 
-def _coverage(polygons: Geometries, grid: GeoBox) -> Iterator[Pixels]:
+def _coverage(polygons: Geometries, grid: GeoBox) -> Iterator[FieldPixels]:
     extent = grid.boundingbox
     assert grid.crs is not None
     crs = grid.crs.to_wkt()
@@ -173,7 +173,7 @@ def _coverage(polygons: Geometries, grid: GeoBox) -> Iterator[Pixels]:
             yield row, col, coverage.astype(np.float32), total
 
 
-def _centres(polygons: Geometries, grid: GeoBox) -> Iterator[Pixels]:
+def _centres(polygons: Geometries, grid: GeoBox) -> Iterator[FieldPixels]:
     height, width = grid.shape
     to_pixel = ~grid.transform
     for polygon in polygons:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from hydro_pipeline.composite.kernel import NEVER, carry_block
+from hydro_pipeline.composite.kernel import NO_LIMIT, carry_block
 from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.days import day_number
 from hydro_pipeline.grid import Window, nothing
@@ -41,7 +41,9 @@ def unlawful(cube: Cube, days: Sequence[dt.date]) -> list[str]:
         window = sample_window(cube, day)
         stored = cube.read(day, window)
         before = _before(cube, day, window)
-        lawful = carry_block(*stored, *before, day_number(day), NEVER if limit is None else limit)
+        lawful = carry_block(
+            *stored, *before, day_number(day), NO_LIMIT if limit is None else limit
+        )
         count = np.count_nonzero((stored[0] != lawful[0]) | (stored[1] != lawful[1]))
         if count:
             wrong.append(f"{day}: {count} of {stored[0].size} pixels break the carry-forward")

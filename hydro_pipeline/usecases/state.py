@@ -28,7 +28,7 @@ from hydro_pipeline.stats.table import is_stale, read_day, read_table, stored_da
 from hydro_pipeline.storage.keys import cube_state_key, settled_key
 from hydro_pipeline.storage.store import Store, StoredObject
 
-THREADS = 32
+OBJECTS_AT_ONCE = 32
 """Small objects that are read at once."""
 
 
@@ -170,7 +170,7 @@ class AreaState:
         return days
 
     def _of_each_day[T](self, work: Callable[[dt.date], T]) -> list[T]:
-        with ThreadPoolExecutor(THREADS) as pool:
+        with ThreadPoolExecutor(OBJECTS_AT_ONCE) as pool:
             return list(pool.map(work, self.made_cube.days))
 
 

@@ -10,7 +10,7 @@ from hydro_pipeline.area import Area
 from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.fields.fields import FieldsReading
 from hydro_pipeline.scenes.day_record import failures
-from hydro_pipeline.usecases.state import THREADS, AreaState
+from hydro_pipeline.usecases.state import OBJECTS_AT_ONCE, AreaState
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class AreaStatus:
 def status(state: AreaState, today: dt.date) -> AreaStatus:
     """How an area stands; `today` decides which days are missing at the end."""
     stale = state.stale_days()
-    with ThreadPoolExecutor(THREADS) as pool:
+    with ThreadPoolExecutor(OBJECTS_AT_ONCE) as pool:
         pairs = list(pool.map(state.stale_pairs, stale))
     cube = state.cube
     due = today - dt.timedelta(state.settings.latency_days)

@@ -272,7 +272,7 @@ def test_a_catalog_that_renamed_an_asset_is_no_day_without_scenes(season, tmp_pa
     with pytest.raises(SceneError, match=rf"farm {bad}: none of \d scenes has the asset 'nir'"):
         ingest(pipeline, season)
     assert pipeline.open("farm").cube.last_day == bad - dt.timedelta(1)
-    assert "nir08" in pipeline.status("farm", bad).failed[bad]
+    assert "nir08" in status(pipeline.open("farm"), bad).failed[bad]
 
 
 def test_a_catalog_that_fails_leaves_the_store_as_it_is(api, season, tmp_path):
