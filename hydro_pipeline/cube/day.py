@@ -34,6 +34,8 @@ class Commit:
     """Pixels of the day with a value."""
     observed: int
     """Pixels seen on this very day."""
+    committed: bool
+    """False if nothing changed, so that nothing was committed."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,10 @@ class DayEdit:
                         },
                     )
         known = Known(snapshot, self.known.first or self.day, part.arrays, visited)
-        commit = Commit(revision, changed, refreshed, bytes_written, valid, observed)
+        commit = Commit(
+            revision, changed, refreshed, bytes_written, valid, observed,
+            committed=changed or dailies_changed,
+        )  # fmt: skip
         return commit, Head(target, self.head.repository, composite, known)
 
     def _repeat(self, written: Sequence[Written]) -> Mapping[str, int]:

@@ -23,11 +23,18 @@ from hydro_pipeline.grid import Pixels, Tiling, Window, nothing
 from hydro_pipeline.imagery.load import tiling_of
 from hydro_pipeline.ingest.blocks import compose
 from hydro_pipeline.ingest.look_ahead import DayFound, is_held
+from hydro_pipeline.ingest.maker import maker
 from hydro_pipeline.ingest.report import DayReport, outcome_of
 from hydro_pipeline.ingest.workers import Cluster, threads
 from hydro_pipeline.parallel import THREADS, in_threads, meanwhile
 from hydro_pipeline.product import PRODUCT
-from hydro_pipeline.scenes.day_record import clear_failure, day_record, to_bytes, warnings_of
+from hydro_pipeline.scenes.day_record import (
+    clear_failure,
+    day_record,
+    repeated,
+    to_bytes,
+    warnings_of,
+)
 from hydro_pipeline.settings import OffsetCheck, Settings
 from hydro_pipeline.storage.keys import scenes_key
 from hydro_pipeline.storage.store import Store
@@ -129,7 +136,8 @@ def commit(
     done, stored = edit.commit(written, with_data, facts, composite)
 
     def put_record() -> None:
-        chain.store.put(scenes_key(area, day), to_bytes(record))
+        kept = record if done.committed else repeated(record, maker(stored, day))
+        chain.store.put(scenes_key(area, day), to_bytes(kept))
 
     def clear_note() -> None:
         clear_failure(chain.store, area, day)

@@ -52,6 +52,22 @@ def day_record(
     }
 
 
+def repeated(record: dict[str, Any], maker: str | None) -> dict[str, Any]:
+    """The record of a day that was made again and came out as it was.
+
+    It keeps `maker`, the id of the run that made the day, and names the run that repeated it
+    beside. None: nobody knows who made it.
+    """
+    if maker is None or maker == record["hydro:run_id"]:
+        return record
+    return record | {"hydro:run_id": maker, "hydro:repeated_by": record["hydro:run_id"]}
+
+
+def is_by(record: dict[str, Any], run_id: str) -> bool:
+    """Whether a run made a day, or repeated it last."""
+    return run_id in (record["hydro:run_id"], record.get("hydro:repeated_by"))
+
+
 def warnings_of(record: dict[str, Any]) -> tuple[str, ...]:
     """The contradictions between offset flags and pixels that the record holds, as sentences."""
     return tuple(used["contradiction"] for used in record["hydro:used"] if used["contradiction"])

@@ -18,11 +18,12 @@ from hydro_pipeline.ingest.look_ahead import read_ahead
 from hydro_pipeline.ingest.report import DayReport
 from hydro_pipeline.ingest.run import run
 from hydro_pipeline.scenes.catalog import Catalog, open_catalog
+from hydro_pipeline.scenes.day_record import is_by, read_record
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.stats.kernel import load_kernel
 from hydro_pipeline.stats.update import StatsReport, StatsUpdate
 from hydro_pipeline.stats.weights import FieldWeights
-from hydro_pipeline.storage.keys import INPUTS, area_key, scenes_key, settled_key
+from hydro_pipeline.storage.keys import INPUTS, area_key, settled_key
 from hydro_pipeline.storage.store import Store
 from hydro_pipeline.usecases.state import AreaState, open_state, stored_versions
 
@@ -84,10 +85,10 @@ class Pipeline:
     ) -> Iterator[DayReport]:
         """Make `days` in order, one commit each; a report follows each commit.
 
-        With `resume`, days that the run `run_id` has made already are left alone. Raises
-        `MissingDayError` if the day before the first is not in the cube (nothing is stored then),
-        `SceneReadError` where a scene cannot be read, `SceneError` where it never will be or is not
-        what its item says (days before it stay committed).
+        With `resume`, days that the run `run_id` has made already, or repeated, are left alone.
+        Raises `MissingDayError` if the day before the first is not in the cube (nothing is stored
+        then), `SceneReadError` where a scene cannot be read, `SceneError` where it never will be or
+        is not what its item says (days before it stay committed).
         """
         area = self.area(name)
         days = sorted(days)
@@ -143,5 +144,5 @@ class Pipeline:
             yield from ((day, found[day]) for day in batch)
 
     def _made_by(self, name: str, day: dt.date, run_id: str) -> bool:
-        data = self.store.get(scenes_key(name, day))
-        return bool(run_id) and data is not None and json.loads(data).get("hydro:run_id") == run_id
+        record = read_record(self.store, name, day) if run_id else None
+        return record is not None and is_by(record, run_id)

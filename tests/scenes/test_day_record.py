@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from hydro_pipeline.scenes.catalog import open_catalog
-from hydro_pipeline.scenes.day_record import day_record, from_bytes, to_bytes, warnings_of
+from hydro_pipeline.scenes.day_record import (
+    day_record,
+    from_bytes,
+    is_by,
+    repeated,
+    to_bytes,
+    warnings_of,
+)
 from hydro_pipeline.scenes.item import parse_item
 from hydro_pipeline.scenes.selection import select
 from hydro_pipeline.settings import OffsetCheck, Settings
@@ -69,6 +76,16 @@ def test_the_check_can_be_off(selection):
     record = record_of(selection, COUNTS, offset_check=OffsetCheck.OFF)
     assert {used["finding"] for used in record["hydro:used"]} == {"unknown"}
     assert warnings_of(record) == ()
+
+
+def test_a_repeated_day_keeps_the_run_that_made_it(selection):
+    record = record_of(selection, COUNTS)
+    assert repeated(record, None) == repeated(record, "run-1") == record
+    kept = repeated(record, "run-0")
+    assert (kept["hydro:run_id"], kept["hydro:repeated_by"]) == ("run-0", "run-1")
+    assert record | kept == kept
+    assert [is_by(record, run) for run in ("run-0", "run-1")] == [False, True]
+    assert [is_by(kept, run) for run in ("run-0", "run-1", "run-2")] == [True, True, False]
 
 
 def test_a_day_without_scenes():
