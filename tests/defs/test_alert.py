@@ -10,9 +10,8 @@ import pytest
 from hydro_pipeline.defs.alert import failure_alert, post
 from hydro_pipeline.defs.build import build_defs
 from hydro_pipeline.defs.names import key, range_tags
-from hydro_pipeline.fields.fields import put_fields
 from hydro_pipeline.settings import Settings
-from hydro_pipeline.usecases.pipeline import Pipeline
+from tests.support.areas import set_up
 
 
 class Webhook:
@@ -50,16 +49,12 @@ def webhook():
 
 @pytest.fixture
 def pipeline(season, tmp_path, webhook):
-    settings = Settings.load(
-        root=str(tmp_path / "root"),
-        catalog=str(season.directory / "items.json"),
+    return set_up(
+        season,
+        tmp_path / "root",
         alert_webhook=webhook.url,
         ui_url="https://dagster.example/",
     )
-    pipeline = Pipeline(settings)
-    pipeline.put_area(season.area("farm"))
-    put_fields(pipeline.store, season.area("farm"), "fields.geojson", season.fields_geojson)
-    return pipeline
 
 
 @pytest.fixture

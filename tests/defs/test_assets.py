@@ -25,21 +25,16 @@ from hydro_pipeline.errors import (
     StoreAccessError,
     StoreUnavailableError,
 )
-from hydro_pipeline.fields.fields import put_fields
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.usecases.pipeline import Pipeline
+from tests.support.areas import put_late_fields, set_up
 
 COMPOSITE, STATS = key("farm", "ndvi_composite"), key("farm", "field_stats")
 
 
 @pytest.fixture
 def pipeline(season, tmp_path):
-    pipeline = Pipeline(
-        Settings.load(root=str(tmp_path / "root"), catalog=str(season.directory / "items.json"))
-    )
-    pipeline.put_area(season.area("farm"))
-    put_fields(pipeline.store, season.area("farm"), "fields.geojson", season.fields_geojson)
-    return pipeline
+    return set_up(season, tmp_path / "root")
 
 
 @pytest.fixture
@@ -185,7 +180,7 @@ def test_retries_end(season, pipeline, instance, monkeypatch, no_wait):
 def test_statistics_alone_read_no_catalog_and_touch_no_composite(season, pipeline, instance):
     assert run(pipeline, instance, day(season, 0), day(season, 5)).success
     before = instance.get_latest_materialization_event(COMPOSITE)
-    put_fields(pipeline.store, season.area("farm"), "late.geojson", season.late_fields_geojson)
+    put_late_fields(pipeline, season)
     offline = Pipeline(Settings.load(root=pipeline.settings.root, catalog="/nowhere.json"))
     result = run(offline, instance, day(season, 0), day(season, 5), assets=[STATS])
     assert result.success

@@ -12,26 +12,23 @@ from hydro_pipeline.days import ranges
 from hydro_pipeline.defs.build import build_defs
 from hydro_pipeline.defs.names import RANGE_END_TAG, RANGE_START_TAG
 from hydro_pipeline.fields.fields import put_fields
-from hydro_pipeline.settings import Settings
 from hydro_pipeline.usecases.pipeline import Pipeline
+from tests.support.areas import days_of, run, set_up
 from tests.support.dagster_runs import add_run, fail
 
 NOW = dt.datetime(2024, 4, 8, 12, tzinfo=dt.UTC)
 
 
-def set_up(season, folder):
+def set_up_with_catalog(season, folder):
     """A pipeline on the season's area and fields, with a copy of its catalog in `folder`."""
     shutil.copytree(season.directory, folder / "season")
     catalog = folder / "season" / "items.json"
-    pipeline = Pipeline(Settings.load(root=str(folder / "root"), catalog=str(catalog)))
-    pipeline.put_area(season.area("farm"))
-    put_fields(pipeline.store, season.area("farm"), "fields.geojson", season.fields_geojson)
-    return pipeline
+    return set_up(season, folder / "root", catalog=str(catalog))
 
 
 @pytest.fixture
 def pipeline(season, tmp_path):
-    return set_up(season, tmp_path)
+    return set_up_with_catalog(season, tmp_path)
 
 
 @pytest.fixture
@@ -42,15 +39,14 @@ def catalog(tmp_path):
 
 @pytest.fixture(scope="module")
 def first_days(season):
-    return [season.first_day + dt.timedelta(n) for n in range(5)]
+    return days_of(season)[:5]
 
 
 @pytest.fixture(scope="module")
 def root_of_first_days(season, tmp_path_factory, first_days):
     folder = tmp_path_factory.mktemp("first_days")
-    pipeline = set_up(season, folder)
-    list(pipeline.ingest_days("farm", first_days))
-    list(pipeline.update_field_stats("farm", first_days))
+    pipeline = set_up_with_catalog(season, folder)
+    run(pipeline, first_days)
     return folder / "root"
 
 

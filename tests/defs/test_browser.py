@@ -17,9 +17,7 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from hydro_pipeline.defs.launch import materialize
-from hydro_pipeline.fields.fields import put_fields
-from hydro_pipeline.settings import Settings
-from hydro_pipeline.usecases.pipeline import Pipeline
+from tests.support.areas import set_up
 
 pytestmark = pytest.mark.slow
 
@@ -52,9 +50,7 @@ def ui(season, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(name, value)
-        pipeline = Pipeline(Settings.load())
-        pipeline.put_area(season.area("farm"))
-        put_fields(pipeline.store, season.area("farm"), "fields.geojson", season.fields_geojson)
+        set_up(season)
         materialize("farm", season.first_day, season.first_day + dt.timedelta(DAYS - 1))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -23,6 +23,7 @@ from hydro_pipeline.settings import Settings
 from hydro_pipeline.simulation.season import simulate
 from hydro_pipeline.usecases.late_scenes import changed_days
 from hydro_pipeline.usecases.pipeline import Pipeline
+from tests.support.areas import enter, put_late_fields, run, set_up
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
@@ -161,8 +162,7 @@ def failures(instance, area, since):
 def test_month_with_everything_that_happens_ends_like_one_without(season, tmp_path, monkeypatch):
     world = World(season, tmp_path)
     area = season.area("farm")
-    world.pipeline.put_area(area)
-    put_fields(world.pipeline.store, area, "fields.geojson", season.fields_geojson)
+    enter(world.pipeline, season)
     world.pipeline.put_area(Area.from_bbox("far", (6.0, 50.0, 6.01, 50.01)))
     days = clear_days(season)
     seen = [d for d in days if d <= str(day(10))]
@@ -176,7 +176,7 @@ def test_month_with_everything_that_happens_ends_like_one_without(season, tmp_pa
         world.run_until(10)
         world.run_until(11)
         world.offer()
-        put_fields(world.pipeline.store, area, "late.geojson", season.late_fields_geojson)
+        put_late_fields(world.pipeline, season)
         world.wait(world.at_rest, "late scenes and a late field")
     scene = red.read_bytes()
     red.unlink()
@@ -202,15 +202,11 @@ def test_month_with_everything_that_happens_ends_like_one_without(season, tmp_pa
         revisions = world.pipeline.open("farm").cube.revisions
         assert {revisions[day(n)] for n in range(broken_day + 2, DAYS)} == {1}
 
-        undisturbed = Pipeline(
-            Settings.load(root=str(tmp_path / "calm"), catalog=str(world.catalog))
-        )
-        undisturbed.put_area(area)
+        undisturbed = set_up(season, tmp_path / "calm", catalog=str(world.catalog))
         put_fields(undisturbed.store, area, "fields.geojson", moved(season.fields_geojson))
-        put_fields(undisturbed.store, area, "late.geojson", season.late_fields_geojson)
+        put_late_fields(undisturbed, season)
         every = [day(n) for n in range(DAYS)]
-        list(undisturbed.ingest_days("farm", every))
-        list(undisturbed.update_field_stats("farm", every))
+        run(undisturbed, every)
         expected_days, expected_pixels, expected_table = content(undisturbed)
         made_days, pixels, table = content(world.pipeline)
         assert made_days == expected_days == every

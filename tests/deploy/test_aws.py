@@ -11,7 +11,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from tests.deploy.test_terraform import TERRAFORM, needs_terraform, terraform
+from tests.support.terraform import TERRAFORM, needs_terraform, terraform
 
 OIDC = "arn:aws:iam::123456789012:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/ABC"
 MIRRORS = [

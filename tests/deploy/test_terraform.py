@@ -1,10 +1,8 @@
 """The Terraform roots: names resolve, the platform's values are right, the bucket can be made."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,15 +13,12 @@ import pytest
 import yaml
 
 from tests.support.chart_keys import CHART, unknown_keys
-from tests.support.deployment import K8S, KUBERNETES, ROOT, overlay, plain_secrets, values
+from tests.support.deployment import K8S, KUBERNETES, overlay, plain_secrets, values
+from tests.support.terraform import TERRAFORM, needs_terraform, terraform
 
-TERRAFORM = ROOT / "terraform"
 PLATFORM = TERRAFORM / "modules" / "platform"
 MODULES = [TERRAFORM, TERRAFORM / "existing", PLATFORM, TERRAFORM / "aws"]
 NAMES = [p.relative_to(TERRAFORM).as_posix() for p in MODULES]
-needs_terraform = pytest.mark.skipif(
-    not shutil.which("terraform"), reason="terraform is not on the PATH"
-)
 
 
 def blocks(directory: Path, kind: str) -> dict[str, Any]:
@@ -146,22 +141,6 @@ def test_defaults_are_those_of_the_manifests() -> None:
         assert variable["default"].strip('"') == f"{image['repository']}:{image['tag']}"
     version = variables["dagster_chart_version"]["default"].strip('"')
     assert f"version {version}:" in (K8S / "values.yaml").read_text()
-
-
-def terraform(
-    directory: Path, *arguments: str, check: bool = True, env: dict[str, str] | None = None
-) -> str:
-    """Runs terraform in a directory; returns what it printed, its errors where `check` is off."""
-    done = subprocess.run(
-        ["terraform", *arguments],
-        cwd=directory,
-        env=os.environ | {"TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1"} | (env or {}),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0 or not check, done.stdout + done.stderr
-    return done.stdout if check else done.stderr
 
 
 @needs_terraform

@@ -11,9 +11,7 @@ import pytest
 
 import hydro_pipeline
 from hydro_pipeline.cli import main as cli
-from hydro_pipeline.fields.fields import put_fields
-from hydro_pipeline.settings import Settings
-from hydro_pipeline.usecases.pipeline import Pipeline
+from tests.support.areas import days_of, run, set_up
 
 SECTION = (Path(__file__).parents[2] / "README.md").read_text()
 SECTION = SECTION.split("## Questions and answers")[1].split("\n## ")[0]
@@ -31,15 +29,8 @@ def folder(season, tmp_path_factory):
     """A working directory with `hydro-data` and `fields.geojson`."""
     folder = tmp_path_factory.mktemp("questions")
     (folder / "fields.geojson").write_bytes(season.fields_geojson)
-    settings = Settings.load(
-        root=str(folder / "hydro-data"), catalog=str(season.directory / "items.json")
-    )
-    pipeline = Pipeline(settings)
-    pipeline.put_area(season.area("mol"))
-    put_fields(pipeline.store, season.area("mol"), "fields.geojson", season.fields_geojson)
-    days = [date(2024, 4, n) for n in range(1, 5)]
-    list(pipeline.ingest_days("mol", days))
-    list(pipeline.update_field_stats("mol", days))
+    pipeline = set_up(season, folder / "hydro-data", "mol")
+    run(pipeline, days_of(season)[:4], "mol")
     return folder
 
 

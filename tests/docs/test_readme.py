@@ -10,8 +10,7 @@ from typer.main import get_command
 
 from hydro_pipeline.cli import main as cli
 from hydro_pipeline.cli.terminal import settings_markdown
-from hydro_pipeline.settings import Settings
-from hydro_pipeline.usecases.pipeline import Pipeline
+from tests.support.areas import run, set_up
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = ("README.md", "CONTRIBUTING.md")
@@ -49,11 +48,7 @@ def test_links_lead_to_files(name):
 
 def test_the_python_example_runs(season, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    pipeline = Pipeline(Settings.load(catalog=str(season.directory / "items.json")))
-    pipeline.put_area(season.area("mol"))
-    pipeline.store.put("inputs/mol/fields/fields.geojson", season.fields_geojson)
-    list(pipeline.ingest_days("mol", [season.first_day]))
-    list(pipeline.update_field_stats("mol", [season.first_day]))
+    run(set_up(season, name="mol"), [season.first_day], "mol")
     (example,) = re.findall(r"```python\n(.*?)```", TEXT["README.md"], re.S)
     names: dict = {}
     exec(example, names)

@@ -30,6 +30,7 @@ from hydro_pipeline.simulation.season import simulate
 from hydro_pipeline.simulation.server import Fault, Request, StandIn
 from hydro_pipeline.usecases.pipeline import Pipeline
 from hydro_pipeline.usecases.status import status
+from tests.support.areas import days_of
 
 
 @pytest.fixture(autouse=True)
@@ -211,8 +212,7 @@ def test_files_on_this_machine_that_are_missing_cut_or_something_else(season, tm
 
 
 def ingest(pipeline, season, **options):
-    days = [season.first_day + dt.timedelta(n) for n in range(season.days)]
-    return list(pipeline.ingest_days("farm", days, **options))
+    return list(pipeline.ingest_days("farm", days_of(season), **options))
 
 
 def stored(pipeline):

@@ -18,8 +18,8 @@ from hydro_pipeline.product import NODATA
 from hydro_pipeline.scenes.catalog import StaticCatalog
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.simulation.server import Fault, StandIn
-from tests.imagery.test_load import area_at, block_bytes, expected, noise
-from tests.usecases.test_pipeline import days_of, pixels, run, set_up, table
+from tests.support.areas import days_of, pixels, run, set_up, table
+from tests.support.noise_scenes import area_at, block_bytes, expected, noise
 
 
 @pytest.fixture(scope="module")

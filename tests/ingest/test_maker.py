@@ -11,7 +11,7 @@ from tests.support.areas import days_of, set_up
 
 @pytest.fixture
 def pipeline(season, tmp_path):
-    return set_up(season, root=str(tmp_path))
+    return set_up(season, tmp_path)
 
 
 def make(pipeline, days, run_id, resume=False):

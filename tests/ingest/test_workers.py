@@ -6,7 +6,7 @@ from distributed import LocalCluster
 from hydro_pipeline.errors import ClusterError, SceneReadError, SettingError
 from hydro_pipeline.imagery.reading import SceneReader
 from hydro_pipeline.settings import Settings
-from tests.usecases.test_pipeline import days_of, pixels, set_up
+from tests.support.areas import days_of, pixels, set_up
 
 
 @pytest.fixture(scope="module")

@@ -5,15 +5,12 @@ import datetime as dt
 import dagster as dg
 import pytest
 
-from hydro_pipeline.area import Area
 from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.defs.launch import materialize
-from hydro_pipeline.fields.fields import put_fields
-from hydro_pipeline.settings import Settings
 from hydro_pipeline.simulation.season import Season, simulate
 from hydro_pipeline.simulation.server import StandIn
 from hydro_pipeline.stats.weights import build_weights
-from hydro_pipeline.usecases.pipeline import Pipeline
+from tests.support.areas import put_late_fields, set_up
 from tests.support.counting_s3 import CountingS3
 
 DAYS = 30
@@ -42,16 +39,14 @@ def test_a_late_field_reads_its_chunks_and_nothing_else(season, tmp_path, monkey
             "DAGSTER_HOME": str(tmp_path),
         }.items():
             monkeypatch.setenv(name, value)
-        pipeline = Pipeline(Settings.load())
-        area: Area = season.area("farm")
-        pipeline.put_area(area)
-        put_fields(pipeline.store, area, "fields.geojson", season.fields_geojson)
+        pipeline = set_up(season, catalog=earth_search.url)
+        area = pipeline.area("farm")
         first, last = season.first_day, season.first_day + dt.timedelta(DAYS - 1)
         materialize("farm", first, last, "all")
         cube = Cube.open(pipeline.store, "farm")
         assert cube is not None
 
-        put_fields(pipeline.store, area, "late.geojson", season.late_fields_geojson)
+        put_late_fields(pipeline, season)
         stale = pipeline.open("farm").stale_days()
         (late,) = [f for f in pipeline.open("farm").fields.fields if f.source == "late.geojson"]
         assert stale == [d for d in cube.days if d >= late.planting_date]

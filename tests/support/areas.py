@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from hydro_pipeline.cube.read import Cube
@@ -21,15 +22,20 @@ def days_of(season: Season) -> list[dt.date]:
 
 
 def set_up(
-    season: Season, settings: Settings | None = None, name: str = AREA, **overrides: Any
+    season: Season, root: Path | str | None = None, name: str = AREA, **overrides: Any
 ) -> Pipeline:
-    """A pipeline that knows a season's area and fields.
+    """A pipeline under `root`, None: `HYDRO_ROOT`, that knows a season's area and fields.
 
-    Under `settings`, else those of the environment with `overrides`; the catalog is the season's
-    own file where it is not given.
+    The catalog is the season's own file where none is given.
     """
     given = {"catalog": str(season.directory / "items.json"), **overrides}
-    pipeline = Pipeline(Settings.load(**given) if settings is None else settings)
+    if root is not None:
+        given["root"] = str(root)
+    return enter(Pipeline(Settings.load(**given)), season, name)
+
+
+def enter(pipeline: Pipeline, season: Season, name: str = AREA) -> Pipeline:
+    """The pipeline, which knows a season's area and fields then."""
     pipeline.put_area(season.area(name))
     put_fields(pipeline.store, season.area(name), "fields.geojson", season.fields_geojson)
     return pipeline

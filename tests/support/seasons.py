@@ -3,10 +3,10 @@
 import datetime as dt
 from pathlib import Path
 
-from hydro_pipeline.fields.fields import put_fields
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.simulation.season import Season, simulate
 from hydro_pipeline.usecases.pipeline import Pipeline
+from tests.support.areas import days_of, enter, put_late_fields
 
 
 def small_season(folder: Path) -> Season:
@@ -24,14 +24,11 @@ def small_season(folder: Path) -> Season:
 def make_season(season: Season, settings: Settings) -> Pipeline:
     """Run the season as area demo under the settings' root, the late field entered last."""
     catalog = str(season.directory / "items.json")
-    pipeline = Pipeline(settings.model_copy(update={"catalog": catalog}))
-    area = season.area("demo")
-    pipeline.put_area(area)
-    put_fields(pipeline.store, area, "fields.geojson", season.fields_geojson)
-    days = [season.first_day + dt.timedelta(n) for n in range(season.days)]
+    pipeline = enter(Pipeline(settings.model_copy(update={"catalog": catalog})), season, "demo")
+    days = days_of(season)
     for _ in pipeline.ingest_days("demo", days, run_id="a-run"):
         pass
-    put_fields(pipeline.store, area, "late.geojson", season.late_fields_geojson)
+    put_late_fields(pipeline, season, "demo")
     for _ in pipeline.update_field_stats("demo", days):
         pass
     return pipeline

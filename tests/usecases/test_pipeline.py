@@ -13,48 +13,10 @@ from hydro_pipeline.errors import AreaError, CubeMeaningError, MissingDayError, 
 from hydro_pipeline.fields.fields import put_fields
 from hydro_pipeline.grid import Window
 from hydro_pipeline.product import NODATA
-from hydro_pipeline.settings import Settings
 from hydro_pipeline.simulation.server import StandIn
 from hydro_pipeline.usecases.pipeline import Pipeline
 from hydro_pipeline.usecases.status import status
-
-
-def pixels(pipeline, name="farm"):
-    cube = Cube.open(pipeline.store, name)
-    return [tuple(a.tobytes() for a in cube.read(day)) for day in cube.days]
-
-
-def table(pipeline, name="farm"):
-    """Every row without its time of computing."""
-    return pipeline.open(name).stats().drop_columns(["computed_at"]).to_pylist()
-
-
-def stored(pipeline):
-    """Every object that holds data, with its version."""
-    return {
-        o.key: o.etag
-        for folder in ("inputs", "cubes", "scenes", "field_stats")
-        for o in pipeline.store.listing(folder)
-    }
-
-
-def days_of(season):
-    return [season.first_day + dt.timedelta(i) for i in range(season.days)]
-
-
-def set_up(season, root, **overrides):
-    """A pipeline on the season's area and fields, its catalog a static file."""
-    settings = Settings.load(
-        root=str(root), **{"catalog": str(season.directory / "items.json"), **overrides}
-    )
-    pipeline = Pipeline(settings)
-    pipeline.put_area(season.area("farm"))
-    put_fields(pipeline.store, season.area("farm"), "fields.geojson", season.fields_geojson)
-    return pipeline
-
-
-def run(pipeline, days):
-    return list(pipeline.ingest_days("farm", days)), list(pipeline.update_field_stats("farm", days))
+from tests.support.areas import days_of, pixels, put_late_fields, run, set_up, stored, table
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +132,7 @@ def test_late_fields_in_any_order_equal_fields_on_time(season, tmp_path):
 
 def test_a_removed_field_takes_its_rows_along(season, tmp_path):
     pipeline = set_up(season, tmp_path)
-    put_fields(pipeline.store, season.area("farm"), "late.geojson", season.late_fields_geojson)
+    put_late_fields(pipeline, season)
     days = days_of(season)[:4]
     run(pipeline, days)
     pipeline.store.delete("inputs/farm/fields/late.geojson")
@@ -188,7 +150,7 @@ def test_a_removed_field_takes_its_rows_along(season, tmp_path):
 
 def test_a_file_that_breaks_loses_no_row(season, tmp_path):
     pipeline = set_up(season, tmp_path)
-    put_fields(pipeline.store, season.area("farm"), "late.geojson", season.late_fields_geojson)
+    put_late_fields(pipeline, season)
     days = days_of(season)[:3]
     run(pipeline, days)
     before = table(pipeline)
@@ -210,7 +172,7 @@ def test_settled_until_something_changes(season, tmp_path):
     assert not pipeline.settled("farm")
     assert pipeline.open("farm").stale_days() == []
     assert pipeline.settled("farm")
-    put_fields(pipeline.store, season.area("farm"), "late.geojson", season.late_fields_geojson)
+    put_late_fields(pipeline, season)
     assert not pipeline.settled("farm")
     list(pipeline.update_field_stats("farm", days[:3]))
     pipeline.open("farm").stale_days()

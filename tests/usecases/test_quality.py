@@ -11,25 +11,17 @@ import zarr
 
 from hydro_pipeline.defs.build import build_defs
 from hydro_pipeline.defs.names import key, range_tags
-from hydro_pipeline.fields.fields import put_fields
 from hydro_pipeline.grid import Window
-from hydro_pipeline.settings import Settings
 from hydro_pipeline.usecases import quality
-from hydro_pipeline.usecases.pipeline import Pipeline
+from tests.support.areas import days_of, put_late_fields, run, set_up
 
 DAYS = 5
 
 
 @pytest.fixture
 def pipeline(season, tmp_path):
-    pipeline = Pipeline(
-        Settings.load(root=str(tmp_path / "root"), catalog=str(season.directory / "items.json"))
-    )
-    pipeline.put_area(season.area("farm"))
-    put_fields(pipeline.store, season.area("farm"), "fields.geojson", season.fields_geojson)
-    days = [season.first_day + dt.timedelta(n) for n in range(DAYS)]
-    list(pipeline.ingest_days("farm", days))
-    list(pipeline.update_field_stats("farm", days))
+    pipeline = set_up(season, tmp_path / "root")
+    run(pipeline, days_of(season)[:DAYS])
     return pipeline
 
 
@@ -91,7 +83,7 @@ def test_missing_and_other_records_of_scenes_are_found(pipeline):
 
 
 def test_days_with_stale_rows_are_found(season, pipeline):
-    put_fields(pipeline.store, season.area("farm"), "late.geojson", season.late_fields_geojson)
+    put_late_fields(pipeline, season)
     late = pipeline.open("farm").fields.fields
     planted = max(f.planting_date for f in late)
     cube = pipeline.open("farm").cube
@@ -132,7 +124,7 @@ def test_wrong_composite_blocks_the_statistics_of_its_run(season, pipeline, monk
 
 def test_a_broken_fields_file_has_one_answer(season, pipeline):
     """Rows of its fields are neither missing nor unwanted; those of other fields can be stale."""
-    put_fields(pipeline.store, season.area("farm"), "late.geojson", season.late_fields_geojson)
+    put_late_fields(pipeline, season)
     days = pipeline.open("farm").cube.days
     list(pipeline.update_field_stats("farm", days))
     pipeline.store.put("inputs/farm/fields/late.geojson", b"{")

@@ -79,7 +79,7 @@ def test_two_areas_in_turn_are_each_read_once(season, counting):
 
 
 def test_every_change_is_seen(season, tmp_path):
-    pipeline, other = (set_up(season, root=str(tmp_path)) for _ in range(2))
+    pipeline, other = (set_up(season, tmp_path) for _ in range(2))
     area, days = season.area("farm"), days_of(season)[:4]
     other.store.delete("inputs/farm/fields/fields.geojson")
     assert pipeline.open("farm").cube is None
@@ -104,7 +104,7 @@ def test_every_change_is_seen(season, tmp_path):
 
 
 def test_a_state_stays_as_it_is(season, tmp_path):
-    pipeline, days = set_up(season, root=str(tmp_path)), days_of(season)
+    pipeline, days = set_up(season, tmp_path), days_of(season)
     make(pipeline, days[:2])
     state = pipeline.open("farm").read()
     make(pipeline, days[2:3])
@@ -116,7 +116,7 @@ def test_a_state_stays_as_it_is(season, tmp_path):
 
 
 def test_records_are_those_of_the_days_of_the_cube(season, tmp_path):
-    pipeline, days = set_up(season, root=str(tmp_path)), days_of(season)[:3]
+    pipeline, days = set_up(season, tmp_path), days_of(season)[:3]
     make(pipeline, days)
     state = pipeline.open("farm")
     assert [r["hydro:date"] for r in state.records()] == [str(day) for day in days]
@@ -129,7 +129,7 @@ def test_records_are_those_of_the_days_of_the_cube(season, tmp_path):
 
 
 def test_what_is_not_there_is_named(season, tmp_path):
-    pipeline = set_up(season, root=str(tmp_path))
+    pipeline = set_up(season, tmp_path)
     with pytest.raises(AreaError, match="hydro area set nowhere"):
         pipeline.open("nowhere")
     state = pipeline.open("farm")

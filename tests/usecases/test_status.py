@@ -8,17 +8,17 @@ from tests.support.areas import days_of, put_late_fields, run, set_up
 
 def test_before_the_first_day(season, tmp_path):
     first = season.first_day
-    found = status(set_up(season, root=str(tmp_path)).open("farm"), first)
+    found = status(set_up(season, tmp_path).open("farm"), first)
     assert (found.first_day, found.last_day, found.gaps, found.outcomes) == (None, None, (), {})
     assert (found.stale_days, found.stale_pairs, len(found.fields.fields)) == ((), 0, 5)
-    begun = set_up(season, root=str(tmp_path), start_date=first, latency_days=2)
+    begun = set_up(season, tmp_path, start_date=first, latency_days=2)
     today = first + dt.timedelta(3)
     assert status(begun.open("farm"), today).gaps == (first, first + dt.timedelta(1))
 
 
 def test_days_gaps_outcomes_and_stale_rows(season, tmp_path):
     days = days_of(season)
-    pipeline = set_up(season, root=str(tmp_path), latency_days=1)
+    pipeline = set_up(season, tmp_path, latency_days=1)
     reports, _ = run(pipeline, days[:6])
     outcomes = [report.outcome for report in reports]
     found = status(pipeline.open("farm"), days[8])

@@ -1,6 +1,5 @@
 """A process killed at any moment leaves whole days, and a rerun ends as if nothing happened."""
 
-import datetime as dt
 import os
 import random
 import subprocess
@@ -9,11 +8,10 @@ import time
 
 import pytest
 
-from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.errors import StoredObjectError
-from hydro_pipeline.fields.fields import put_fields
 from hydro_pipeline.stats.table import read_day, stored_days
 from hydro_pipeline.usecases.pipeline import Pipeline
+from tests.support.areas import days_of, enter, pixels, run, table
 
 CHILD = """
 import datetime as dt, sys
@@ -29,24 +27,6 @@ for _ in pipeline.ingest_days("farm", days):
 for _ in pipeline.update_field_stats("farm", days):
     pass
 """
-
-
-def pixels(pipeline):
-    cube = Cube.open(pipeline.store, "farm")
-    if cube is None:
-        return []
-    return [tuple(a.tobytes() for a in cube.read(day)) for day in cube.days]
-
-
-def rows(pipeline):
-    return pipeline.open("farm").stats().drop_columns(["computed_at"]).to_pylist()
-
-
-def set_up(season, settings):
-    pipeline = Pipeline(settings)
-    pipeline.put_area(season.area("farm"))
-    put_fields(pipeline.store, season.area("farm"), "fields.geojson", season.fields_geojson)
-    return pipeline
 
 
 def run_and_kill(season, environment, after):
@@ -78,12 +58,9 @@ def run_and_kill(season, environment, after):
 @pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
 def test_killed_on_s3(season, s3, s3_server, tmp_path, kills):
     catalog = {"catalog": str(season.directory / "items.json")}
-    reference = set_up(season, s3.settings(root=f"s3://{s3.name}/reference", **catalog))
-    days = [season.first_day + dt.timedelta(n) for n in range(season.days)]
+    reference = enter(Pipeline(s3.settings(root=f"s3://{s3.name}/reference", **catalog)), season)
     started = time.perf_counter()
-    for work in (reference.ingest_days, reference.update_field_stats):
-        for _ in work("farm", days):
-            pass
+    run(reference, days_of(season))
     lasts = time.perf_counter() - started
     expected = pixels(reference)
 
@@ -91,7 +68,7 @@ def test_killed_on_s3(season, s3, s3_server, tmp_path, kills):
     reached = set()
     for _ in range(kills):
         root = f"s3://{s3.name}/killed{rng.randrange(3)}"
-        pipeline = set_up(season, s3.settings(root=root, **catalog))
+        pipeline = enter(Pipeline(s3.settings(root=root, **catalog)), season)
         environment = s3.environment | {"HYDRO_ROOT": root, "HYDRO_CATALOG": catalog["catalog"]}
         run_and_kill(season, environment, rng.uniform(0, 1.2 * lasts))
         survived = pixels(pipeline)
@@ -106,8 +83,8 @@ def test_killed_on_s3(season, s3, s3_server, tmp_path, kills):
         assert len(reached) > 1, "every kill came at the same moment"
     for n in range(3):
         root = f"s3://{s3.name}/killed{n}"
-        pipeline = set_up(season, s3.settings(root=root, **catalog))
+        pipeline = enter(Pipeline(s3.settings(root=root, **catalog)), season)
         environment = s3.environment | {"HYDRO_ROOT": root, "HYDRO_CATALOG": catalog["catalog"]}
         run_and_kill(season, environment, 120)
         assert pixels(pipeline) == expected
-        assert rows(pipeline) == rows(reference)
+        assert table(pipeline) == table(reference)

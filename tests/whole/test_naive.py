@@ -1,16 +1,15 @@
 """The whole pipeline against the script of the benchmarks, which shares no code with it."""
 
-import datetime as dt
 import warnings
 
 import pytest
 
 from benchmarks import naive, ours
 from benchmarks.table import limit_of
-from hydro_pipeline.fields.fields import put_fields
 from hydro_pipeline.settings import Settings, ZonalWeights
 from hydro_pipeline.simulation.server import StandIn
 from hydro_pipeline.usecases.pipeline import Pipeline
+from tests.support.areas import days_of, enter
 
 
 @pytest.mark.parametrize(
@@ -21,15 +20,13 @@ from hydro_pipeline.usecases.pipeline import Pipeline
     ],
 )
 def test_statistics_equal_those_of_a_script_in_memory(season, tmp_path, weights, library, without):
-    days = [season.first_day + dt.timedelta(n) for n in range(season.days)]
+    days = days_of(season)
     area = season.area("farm")
     with StandIn(season.directory) as earth_search:
         settings = Settings.load(
             root=str(tmp_path), catalog=earth_search.url, cloud_buffer_m=0, zonal_weights=weights
         )
-        pipeline = Pipeline(settings)
-        pipeline.put_area(area)
-        put_fields(pipeline.store, area, "fields.geojson", season.fields_geojson)
+        enter(Pipeline(settings), season)
         ours.run_days(settings, days)
         with warnings.catch_warnings(action="ignore"):
             rows = naive.script(

@@ -5,16 +5,17 @@ import datetime as dt
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from hydro_pipeline.area import Area
-from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.fields.fields import put_fields
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.usecases.pipeline import Pipeline
 from hydro_pipeline.usecases.status import status
+from tests.support.areas import pixels, run, table
 
 FIRST, LAST = dt.date(2022, 11, 3), dt.date(2023, 4, 30)
 DAYS = [FIRST + dt.timedelta(i) for i in range((LAST - FIRST).days + 1)]
@@ -32,13 +33,6 @@ def set_up(settings: Settings, realcase: Path) -> Pipeline:
     pipeline.put_area(area)
     put_fields(pipeline.store, area, "fields.geojson", (realcase / "fields.geojson").read_bytes())
     return pipeline
-
-
-def run(pipeline: Pipeline, days: list[dt.date]) -> None:
-    for _ in pipeline.ingest_days("mol", days):
-        pass
-    for _ in pipeline.update_field_stats("mol", days):
-        pass
 
 
 def options(realcase: Path) -> dict[str, object]:
@@ -77,19 +71,16 @@ def differences(pipeline: Pipeline, realcase: Path) -> list[str]:
     return found
 
 
-def comparable(pipeline: Pipeline) -> tuple[list[tuple[bytes, bytes]], list[dict[str, object]]]:
+def comparable(pipeline: Pipeline) -> tuple[list[tuple[bytes, ...]], list[dict[str, Any]]]:
     """Every pixel and every row, without the times of computing."""
-    cube = Cube.open(pipeline.store, "mol")
-    assert cube is not None
-    pixels = [tuple(a.tobytes() for a in cube.read(day)) for day in cube.days]
-    return pixels, pipeline.open("mol").stats().drop_columns(["computed_at"]).to_pylist()
+    return pixels(pipeline, "mol"), table(pipeline, "mol")
 
 
 @pytest.fixture(scope="module")
 def one_run(realcase: Path, tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     settings = Settings.load(root=str(tmp_path_factory.mktemp("mol")), **options(realcase))
     pipeline = set_up(settings, realcase)
-    run(pipeline, DAYS)
+    run(pipeline, DAYS, "mol")
     return pipeline
 
 
@@ -147,7 +138,7 @@ def test_a_second_identical_run_changes_nothing(one_run):
 def test_pieces_of_seven_days_on_s3_give_the_same(one_run, realcase, s3):
     pipeline = set_up(s3.settings(**options(realcase)), realcase)
     for start in range(0, len(DAYS), 7):
-        run(pipeline, DAYS[start : start + 7])
+        run(pipeline, DAYS[start : start + 7], "mol")
     assert differences(pipeline, realcase) == []
     assert comparable(pipeline) == comparable(one_run)
 
@@ -157,7 +148,7 @@ def test_single_days_give_the_same(one_run, realcase, tmp_path):
     settings = Settings.load(root=str(tmp_path), **options(realcase))
     pipeline = set_up(settings, realcase)
     for day in DAYS:
-        run(pipeline, [day])
+        run(pipeline, [day], "mol")
     assert comparable(pipeline) == comparable(one_run)
 
 
@@ -171,7 +162,7 @@ def test_coverage_differs_from_centre_only_at_the_edges(one_run, realcase, tmp_p
         root=str(tmp_path), **options(realcase) | {"zonal_weights": "coverage"}
     )
     pipeline = set_up(settings, realcase)
-    run(pipeline, DAYS[:20])
+    run(pipeline, DAYS[:20], "mol")
     day = dt.date(2022, 11, 13)
     ours, theirs = (
         {r["field_id"]: r for r in p.open("mol").stats(day, day).to_pylist()}
