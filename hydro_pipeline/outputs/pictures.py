@@ -3,29 +3,38 @@
 import io
 from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from hydro_pipeline.outputs import colours as ramp
 from hydro_pipeline.outputs.colours import ndvi_class
 from hydro_pipeline.product import NODATA, PRODUCT
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 MAX_BYTES = 44_000
 """Largest thumbnail: as a base64 data URI it stays below 60 KB."""
 GLANCE_BYTES = 700
 """Largest glance: Dagster shows Markdown in place up to 1,000 characters, behind a link above."""
 
-EMPTY, INK = (255, 255, 255), (0, 0, 0)
-GREEN, BROWN = (52, 138, 64), (130, 50, 116)
+EMPTY = (255, 255, 255)
+GREEN, BROWN = "#348a40", "#823274"
 
+DPI = 64
+"""Pixels of a figure's inch; a power of two, so that a size in pixels is exact in inches."""
 BAR_HEIGHT = 34
 """The colour bar with its labels, pixels."""
+BAR_COLOURS = 100
 MARGIN = 12
 LEAST_WIDTH = 180
-HISTOGRAM = (200, 90)
-"""Width and height of one histogram with its labels, pixels."""
+HISTOGRAMS = (400, 90)
+"""Width and height of both histograms with their labels, pixels."""
 
 
 def thumbnail_png(preview: NDArray[np.int16]) -> bytes:
@@ -67,16 +76,15 @@ def histograms_png(preview: NDArray[np.int16], age: NDArray[np.int16]) -> bytes:
 
     `preview` is (y, x) NDVI in units of 1e-4, nodata -32768; `age` (y, x) days, -1 = none.
     """
-    width, height = HISTOGRAM
-    image = Image.new("RGB", (2 * width, height), EMPTY)
-    draw = ImageDraw.Draw(image)
-    ages = age[age >= 0]
-    oldest = int(ages.max(initial=0))
+    figure = _figure(*HISTOGRAMS)
+    left, right = figure.subplots(1, 2)
     main = PRODUCT.main
-    values = preview[preview != NODATA] * main.scale
-    _histogram(draw, 0, values, main.shown, 48, GREEN, main.title)
-    _histogram(draw, width, ages, (0, oldest + 1), min(oldest + 1, 48), BROWN, "age, days")
-    return _png(image.quantize(16))
+    _histogram(left, preview[preview != NODATA] * main.scale, main.shown, 48, GREEN, main.title)
+    ages = age[age >= 0]
+    oldest = int(ages.max(initial=0)) + 1
+    _histogram(right, ages, (0, oldest), min(oldest, 48), BROWN, "age, days")
+    figure.subplots_adjust(left=0.03, right=0.97, bottom=0.3, top=0.97, wspace=0.13)
+    return _png(_drawn(figure).quantize(16))
 
 
 def series_png(series: Mapping[str, tuple[Sequence[date], Sequence[float]]]) -> bytes:
@@ -84,9 +92,8 @@ def series_png(series: Mapping[str, tuple[Sequence[date], Sequence[float]]]) -> 
 
     `series` maps a field's name to its days and values; nan leaves a gap.
     """
-    from matplotlib.figure import Figure  # takes a second, and most runs draw no series
-
-    figure = Figure(figsize=(5.2, 2.2), dpi=80, layout="constrained")
+    figure = _figure(416, 176)
+    figure.set_layout_engine("constrained")
     axes = figure.subplots()
     for name, (days, values) in series.items():
         axes.plot(
@@ -97,55 +104,74 @@ def series_png(series: Mapping[str, tuple[Sequence[date], Sequence[float]]]) -> 
     axes.tick_params(axis="x", labelsize=7, rotation=20)
     if series:
         axes.legend(fontsize=6, frameon=False)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return _png(Image.open(buffer).convert("RGB").quantize(32))
+    return _png(_drawn(figure).quantize(32))
 
 
 def _picture(preview: NDArray[np.int16], colours: int) -> Image.Image:
-    """NDVI with a palette: 0 is missing, 1 to `colours` low to high, the next one is ink."""
+    """NDVI with a palette: 0 is missing, 1 to `colours` low to high."""
     classes = ndvi_class(preview)
     index = np.where(classes, 1 + (classes.astype(int) - 1) * colours // 255, 0).astype(np.uint8)
     image = Image.fromarray(index)
-    image.putpalette([*EMPTY, *_ramp(colours).ravel().tolist(), *INK])
+    image.putpalette([*EMPTY, *_ramp(colours).ravel().tolist()])
     return image
 
 
 def _thumbnail(preview: NDArray[np.int16], colours: int) -> bytes:
-    low, high = PRODUCT.main.shown
     picture = _picture(preview, colours)
-    width, height = picture.size
-    image = Image.new("P", (max(width, LEAST_WIDTH), height + BAR_HEIGHT), 0)
-    image.putpalette(picture.getpalette() or [])
-    image.paste(picture, ((image.width - width) // 2, 0))
-    draw = _plain(ImageDraw.Draw(image))
-    length = image.width - 2 * MARGIN
-    for x in range(length):
-        draw.line([(MARGIN + x, height + 6), (MARGIN + x, height + 15)], 1 + x * colours // length)
-    for value, text in ((low, f"{low:g}"), (0.4, f"{PRODUCT.main.title} 0.4"), (high, f"{high:g}")):
-        at = MARGIN + (value - low) / (high - low) * length
-        draw.text((at, height + 18), text, colours + 1, _font(), anchor="mt")
+    bar = _bar(max(picture.width, LEAST_WIDTH))
+    image = Image.new("P", (bar.width, picture.height + BAR_HEIGHT), 0)
+    palette = (picture.getpalette() or [])[: 3 * (1 + colours)]
+    image.putpalette(palette + (bar.getpalette() or []))
+    image.paste(picture, ((image.width - picture.width) // 2, 0))
+    image.paste(Image.fromarray(np.asarray(bar) + np.uint8(1 + colours)), (0, picture.height))
     return _png(image)
 
 
+@cache
+def _bar(width: int) -> Image.Image:
+    """The colours of NDVI with labels, `width` times `BAR_HEIGHT` pixels, of `BAR_COLOURS`."""
+    figure = _figure(width, BAR_HEIGHT)
+    axes = figure.add_axes((MARGIN / width, 0.55, 1 - 2 * MARGIN / width, 0.3))
+    axes.imshow(_ramp(255)[np.newaxis], aspect="auto", extent=(*PRODUCT.main.shown, 0, 1))
+    _label(axes, PRODUCT.main.shown, PRODUCT.main.title)
+    axes.spines[:].set_visible(False)
+    return _drawn(figure).quantize(BAR_COLOURS)
+
+
 def _histogram(
-    draw: ImageDraw.ImageDraw,
-    left: int,
+    axes: "Axes",
     values: NDArray[np.integer] | NDArray[np.floating],
     span: tuple[float, float],
     bins: int,
-    colour: tuple[int, int, int],
+    colour: str,
     title: str,
 ) -> None:
-    width, height = HISTOGRAM[0] - 2 * MARGIN, HISTOGRAM[1] - BAR_HEIGHT
-    counts, _ = np.histogram(values, bins, span)
-    for i, share in enumerate(counts / max(int(counts.max()), 1)):
-        x0, x1 = (left + MARGIN + round(width * k / bins) for k in (i, i + 1))
-        draw.rectangle([x0, 4 + (1 - share) * height, x1 - 1, 4 + height], fill=colour)
-    draw.line([left + MARGIN, 5 + height, left + MARGIN + width, 5 + height], fill=INK)
-    for at, text in ((0.0, f"{span[0]:g}"), (0.5, title), (1.0, f"{span[1]:g}")):
-        place = (left + MARGIN + at * width, height + 10)
-        _plain(draw).text(place, text, INK, _font(), anchor="mt")
+    counts, edges = np.histogram(values, bins, span)
+    axes.stairs(counts, edges, fill=True, color=colour)
+    _label(axes, span, title)
+    axes.spines[["left", "right", "top"]].set_visible(False)
+
+
+def _label(axes: "Axes", span: tuple[float, float], title: str) -> None:
+    """Nothing but a title between the numbers at both ends."""
+    low, high = span
+    axes.set(xlim=span, yticks=[])
+    axes.set_xticks([low, (low + high) / 2, high], labels=[f"{low:g}", title, f"{high:g}"])
+    axes.tick_params(labelsize=10, length=0, pad=2)
+
+
+def _figure(width: int, height: int) -> "Figure":
+    """An empty figure, its size in pixels, outside of pyplot."""
+    from matplotlib.figure import Figure  # takes a second, and only what draws needs it
+
+    return Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
+
+
+def _drawn(figure: "Figure") -> Image.Image:
+    """A figure's pixels, RGB."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return Image.open(buffer).convert("RGB")
 
 
 def _ramp(colours: int) -> NDArray[np.uint8]:
@@ -153,16 +179,6 @@ def _ramp(colours: int) -> NDArray[np.uint8]:
     every = ramp.colours(PRODUCT.main.colours)
     chosen: NDArray[np.uint8] = every[np.linspace(1, 255, colours).round().astype(int)]
     return chosen
-
-
-def _plain(draw: ImageDraw.ImageDraw) -> ImageDraw.ImageDraw:
-    """Text without soft edges, which a palette cannot hold."""
-    draw.fontmode = "1"
-    return draw
-
-
-def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(10)
 
 
 def _png(image: Image.Image) -> bytes:

@@ -5,13 +5,16 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageColor
 
 from hydro_pipeline.outputs.colours import colours
 from hydro_pipeline.outputs.pictures import (
     BAR_HEIGHT,
+    BROWN,
     EMPTY,
     GLANCE_BYTES,
+    GREEN,
+    MARGIN,
     MAX_BYTES,
     glance_webp,
     histograms_png,
@@ -23,8 +26,17 @@ from hydro_pipeline.product import NODATA, PRODUCT
 LOWEST, HIGHEST = (tuple(colour) for colour in colours(PRODUCT.main.colours)[[1, 255]])
 
 
+BLUE, ORANGE = "#1f77b4", "#ff7f0e"
+"""Matplotlib's first two lines."""
+
+
 def opened(png):
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+
+
+def drawn(picture, colour):
+    """(y, x), True where a picture has about a colour."""
+    return np.abs(picture.astype(int) - ImageColor.getrgb(colour)).max(axis=2) < 12
 
 
 def test_thumbnail_shows_low_high_and_missing_in_their_colours():
@@ -38,9 +50,17 @@ def test_thumbnail_shows_low_high_and_missing_in_their_colours():
 
 
 def test_colour_bar_runs_from_the_lowest_to_the_highest_colour():
-    bar = opened(thumbnail_png(np.zeros((10, 300), np.int16)))[10 + 10]
-    assert tuple(bar[12]) == LOWEST
-    assert tuple(bar[300 - 13]) == HIGHEST
+    picture = opened(thumbnail_png(np.zeros((10, 300), np.int16)))
+    bar = picture[10 + 10].astype(int)
+    assert (bar[: MARGIN - 1] == EMPTY).all()
+    assert (bar[300 - MARGIN + 1 :] == EMPTY).all()
+    length = 300 - 2 * MARGIN
+    expected = colours(PRODUCT.main.colours)[1 + np.arange(length) * 255 // length].astype(int)
+    assert np.abs(bar[MARGIN:-MARGIN] - expected).max() < 12
+    labels = (picture[10 + 20 :] < 100).all(axis=2).any(axis=0)
+    assert [labels[part].any() for part in np.array_split(np.arange(300), 5)] == [
+        True, False, True, False, True,
+    ]  # fmt: skip
 
 
 def test_narrow_preview_is_centred_over_a_readable_bar():
@@ -66,14 +86,36 @@ def test_glance_of_pure_noise_stays_tiny_and_keeps_its_shape(shape):
 
 def test_histograms_of_a_day_without_any_value():
     empty = np.full((5, 5), NODATA, np.int16)
-    assert opened(histograms_png(empty, np.full((5, 5), -1, np.int16))).any()
+    picture = opened(histograms_png(empty, np.full((5, 5), -1, np.int16)))
+    assert not drawn(picture, GREEN).any()
+    assert not drawn(picture, BROWN).any()
+    inked = (picture < 128).all(axis=2)
+    assert inked[:, :200].any()
+    assert inked[:, 200:].any()
 
 
-def test_histogram_bars_stand_where_the_values_are():
-    ndvi = np.full((10, 10), 9_900, np.int16)
-    picture = opened(histograms_png(ndvi, np.zeros((10, 10), np.int16)))
-    coloured = np.flatnonzero((picture[30, :200] != 255).any(axis=1))
-    assert coloured.min() > 180
+def test_histogram_bars_stand_where_the_values_are_and_are_as_high():
+    """NDVI 0.0 is twice as often as 0.99; age 3 is three times as often as age 0."""
+    ndvi = np.repeat([0, 0, 9_900, NODATA], 25).reshape(10, 10).astype(np.int16)
+    age = np.repeat([3, 0, 3, 3], 25).reshape(10, 10).astype(np.int16)
+    picture = opened(histograms_png(ndvi, age))
+    heights = drawn(picture, GREEN).sum(axis=0)
+    start, wide = MARGIN, (200 - 2 * MARGIN) / 48
+    zero, high = (
+        slice(round(start + n * wide) - 1, round(start + (n + 1) * wide) + 1) for n in (8, 47)
+    )
+    assert heights[zero].max() == pytest.approx(2 * heights[high].max(), abs=2)
+    assert heights[high].max() > 20
+    heights[zero] = heights[high] = 0
+    assert not heights.any()
+    heights = drawn(picture, BROWN).sum(axis=0)[200:]
+    bars = np.flatnonzero(heights)
+    assert bars[0] == pytest.approx(MARGIN, abs=2)
+    assert bars[-1] == pytest.approx(200 - MARGIN, abs=2)
+    quarter = (200 - 2 * MARGIN) // 4
+    assert bars.size == pytest.approx(2 * quarter, abs=4)
+    low, tall = heights[bars[0] + 5], heights[bars[-1] - 5]
+    assert tall == pytest.approx(3 * low, abs=3)
 
 
 def test_series_of_many_days_and_gaps():
@@ -81,6 +123,7 @@ def test_series_of_many_days_and_gaps():
     values = np.linspace(0, 1, 120)
     values[40:50] = np.nan
     png = series_png({"a": (days, values.tolist()), "b": (days, (1 - values).tolist())})
-    assert opened(png).shape[2] == 3
     assert len(png) <= MAX_BYTES
-    assert series_png({})
+    assert drawn(opened(png), BLUE).any()
+    assert drawn(opened(png), ORANGE).any()
+    assert not drawn(opened(series_png({})), BLUE).any()
