@@ -1,0 +1,286 @@
+"""Change one number or one condition at a time, and tell which changes no test notices.
+
+In a copy of the repository, each of these in turn:
+- a number of a module, a class or a parameter's default becomes ten times it, and a tenth of it;
+- a number that something is compared with does too;
+- the condition of a branch that raises becomes False.
+Then the tests of the module's file run, then those of its folder. Usage: `mutants.py [PATH ...]`.
+"""
+
+import argparse
+import ast
+import multiprocessing
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import tomllib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+EXCUSED = Path(__file__).with_suffix(".toml")
+"""By file, the mutants that may survive, each with the reason."""
+NOT_COPIED = (".git", ".venv", ".dagster", ".*_cache", ".hypothesis", "hydro-data")
+PRELOADED = (
+    "boto3", "dagster", "dagster_aws.s3", "dask.array", "distributed", "exactextract", "geopandas",
+    "matplotlib.pyplot", "moto.moto_server.werkzeug_app", "numba",
+    "odc.stac", "PIL.Image", "pyarrow.dataset", "pydantic_settings", "pystac_client", "pytest",
+    "rasterio", "rioxarray", "typer", "xarray", "zarr",
+)  # fmt: skip
+"""What takes long to import, imported once for all runs of tests; icechunk cannot be forked."""
+PASSED, NONE = 0, 5
+"""Exit codes of pytest: all passed, no tests."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One change of one file."""
+
+    file: str
+    """Relative to the repository."""
+    line: int
+    name: str
+    """The constant, or the function and what it asks; by it a mutant is excused."""
+    old: str
+    new: str
+    content: bytes
+    """The whole file, changed."""
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.name}: {self.old} -> {self.new}"
+
+
+def find(file: str, source: str) -> Iterator[Mutant]:
+    """The mutants of one file."""
+    data = source.encode()
+    starts = [0]
+    for line in data.splitlines(keepends=True):
+        starts.append(starts[-1] + len(line))
+
+    def mutants(name: str, node: ast.expr, values: Sequence[object]) -> Iterator[Mutant]:
+        assert node.end_lineno is not None
+        assert node.end_col_offset is not None
+        first = starts[node.lineno - 1] + node.col_offset
+        last = starts[node.end_lineno - 1] + node.end_col_offset
+        for new in map(repr, values):
+            content = data[:first] + new.encode() + data[last:]
+            yield Mutant(file, node.lineno, name, data[first:last].decode(), new, content)
+
+    def constants(name: str, value: ast.AST) -> Iterator[Mutant]:
+        for node in _numbers(value):
+            yield from mutants(name, node, _others(_value(node)))
+
+    def visit(node: ast.AST, scope: str, inside: bool) -> Iterator[Mutant]:
+        match node:
+            case ast.Assign() | ast.AnnAssign() if not inside and node.value is not None:
+                target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+                yield from constants(f"{scope}{ast.unparse(target)}", node.value)
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                scope, inside = f"{scope}{node.name}", True
+                for default in filter(None, (*node.args.defaults, *node.args.kw_defaults)):
+                    yield from constants(f"{scope}()", default)
+            case ast.ClassDef():
+                scope = f"{scope}{node.name}."
+            case ast.If(body=[*_, ast.Raise()]):
+                yield from mutants(f"{scope}: {ast.unparse(node.test)}", node.test, [False])
+            case ast.Compare():
+                for number in chain.from_iterable(map(_numbers, (node.left, *node.comparators))):
+                    if abs(_value(number)) > 1 or isinstance(_value(number), float):
+                        name = f"{scope}: {ast.unparse(node)}"
+                        yield from mutants(name, number, _others(_value(number)))
+        for child in ast.iter_child_nodes(node):
+            yield from visit(child, scope, inside)
+
+    return visit(ast.parse(source), "", False)
+
+
+def tests_of(root: Path, file: str) -> list[str]:
+    """What is run for a module's file, the nearest first: glob patterns of files of tests."""
+    folder = Path(file).parent.relative_to("hydro_pipeline")
+    near, all_of_it = f"tests/{folder}/test_{Path(file).stem}*.py", f"tests/{folder}/test_*.py"
+    patterns = [pattern.replace("/./", "/") for pattern in (near, all_of_it)]
+    return [pattern for pattern in patterns if any(root.glob(pattern))]
+
+
+def survivors(
+    root: Path,
+    mutants: Sequence[Mutant],
+    jobs: int = 2,
+    preloaded: Sequence[str] = (),
+    tell: Callable[[str], object] = lambda line: None,
+) -> list[Mutant]:
+    """Those of `mutants` of the repository at `root` that no test notices; nothing there changes.
+
+    Works in `jobs` copies at once, and calls `tell` with a line for each mutant. Raises
+    `RuntimeError` if tests fail without a mutation, for then they would notice everything.
+    """
+    multiprocessing.set_forkserver_preload(list(preloaded))
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(jobs) as pool:
+        copies: SimpleQueue[Copy] = SimpleQueue()
+        for job in range(jobs):
+            copies.put(Copy.of(root, Path(folder) / str(job) / "repository"))
+
+        def in_a_copy[T, R](call: Callable[[Copy, T], R], argument: T) -> R:
+            copy = copies.get()
+            try:
+                return call(copy, argument)
+            finally:
+                copies.put(copy)
+
+        needed = list({tests: 0 for mutant in mutants for tests in tests_of(root, mutant.file)})
+        took = dict(zip(needed, pool.map(partial(in_a_copy, Copy.seconds), needed), strict=True))
+
+        def survives(mutant: Mutant) -> bool:
+            notice = in_a_copy(partial(Copy.notice, took=took), mutant)
+            tell(f"{'SURVIVES' if notice is None else 'noticed '} {mutant}")
+            return notice is None
+
+        return [m for m, lives in zip(mutants, pool.map(survives, mutants), strict=True) if lives]
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A copy of the repository, in which one thing is done at a time."""
+
+    root: Path
+
+    @classmethod
+    def of(cls, root: Path, place: Path) -> "Copy":
+        """What tests may need: the files, their caches, and what lies beside the repository."""
+        shutil.copytree(root, place, ignore=shutil.ignore_patterns(*NOT_COPIED), symlinks=True)
+        for name in (".venv", "../shared"):
+            (place / name).symlink_to((root / name).resolve())
+        return cls(place)
+
+    def seconds(self, tests: str) -> float:
+        """How long the tests take. Raises `RuntimeError` if they fail."""
+        start = time.monotonic()
+        if self._run(tests, 3600) not in (PASSED, NONE):
+            output = (self.root.parent / "output").read_text()
+            raise RuntimeError(f"{tests} fails without a mutation; mend that first:\n{output}")
+        return time.monotonic() - start
+
+    def notice(self, mutant: Mutant, took: dict[str, float]) -> str | None:
+        """The tests that fail with a mutant, or None. `took` is what they take without, seconds."""
+        place = self.root / mutant.file
+        original, times = place.read_bytes(), place.stat()
+        place.write_bytes(mutant.content)
+        # Numba keeps machine code, and does not look whether another module's constant changed.
+        fresh = b"njit" in original or place.parent.name == "hydro_pipeline"
+        try:
+            for tests in tests_of(self.root, mutant.file):
+                if self._run(tests, 60 + 4 * took[tests], fresh) not in (PASSED, NONE):
+                    return tests
+            return None
+        finally:
+            place.write_bytes(original)
+            os.utime(place, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+    def _run(self, tests: str, limit_s: float, fresh: bool = False) -> int | None:
+        """Exit code of pytest; None where it takes longer than `limit_s` seconds."""
+        context = multiprocessing.get_context("forkserver")
+        process = context.Process(target=_pytest, args=(self.root, tests, fresh))
+        process.start()
+        process.join(limit_s)
+        if process.exitcode is None and process.pid is not None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.join()
+            return None
+        return process.exitcode
+
+
+def _pytest(root: Path, tests: str, fresh: bool) -> None:
+    """Run tests of the repository at `root` in this process, which ends with pytest's exit code."""
+    os.setsid()
+    os.chdir(root)
+    sys.path.insert(0, str(root))
+    for name in [name for name in sys.modules if name.split(".")[0] == "tests"]:
+        del sys.modules[name]
+    sys.dont_write_bytecode = True
+    os.environ |= {"PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"}
+    output = os.open(root.parent / "output", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    import pytest
+
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["PYTEST_DEBUG_TEMPROOT"] = folder
+        if fresh:
+            os.environ["NUMBA_CACHE_DIR"] = folder
+        options = ["-x", "-p", "no:cacheprovider", "-W", "ignore:Module already imported"]
+        code = pytest.main([*options, *map(str, sorted(root.glob(tests)))])
+    os._exit(code)
+
+
+def _numbers(node: ast.AST) -> Iterator[ast.expr]:
+    """The largest expressions within `node` that are made of numbers alone."""
+    if isinstance(node, ast.expr) and _is_number(node):
+        yield node
+    elif not isinstance(node, ast.Lambda):
+        for child in ast.iter_child_nodes(node):
+            yield from _numbers(child)
+
+
+def _is_number(node: ast.AST) -> bool:
+    match node:
+        case ast.Constant(value=int() | float()):
+            return True
+        case ast.UnaryOp(operand=operand):
+            return _is_number(operand)
+        case ast.BinOp(left=left, right=right):
+            return _is_number(left) and _is_number(right)
+    return False
+
+
+def _value(node: ast.expr) -> Any:
+    return eval(compile(ast.Expression(node), "", "eval"), {})
+
+
+def _others(value: Any) -> list[Any]:
+    """What a number becomes; a year the years beside it, for a tenth of it is no date."""
+    if isinstance(value, bool):
+        return [not value]
+    if value == 0:
+        return [type(value)(1)]
+    if isinstance(value, float):
+        return [value * 10, value / 10]
+    if 2000 <= value < 2100:
+        return [value - 1, value + 1]
+    return [value * 10, int(value / 10) or int(abs(value) > 1)]
+
+
+def main() -> int:
+    """Print the mutants that survive and are not excused; 1 if there are any."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("paths", nargs="*", default=["hydro_pipeline"], help="files or folders")
+    parser.add_argument("--list", action="store_true", help="print the mutants, run nothing")
+    parser.add_argument("--jobs", type=int, default=2, help="how many at once")
+    arguments = parser.parse_args()
+    excused = tomllib.loads(EXCUSED.read_text())
+    found = [
+        mutant
+        for path in arguments.paths
+        for file in ([ROOT / path] if path.endswith(".py") else sorted((ROOT / path).rglob("*.py")))
+        for mutant in find(str(file.relative_to(ROOT)), file.read_text())
+        if mutant.name not in excused.get(mutant.file, {})
+    ]
+    if arguments.list:
+        print(*found, sep="\n")
+        return 0
+    tell = partial(print, flush=True)
+    left = survivors(ROOT, found, arguments.jobs, PRELOADED, tell)
+    print(f"\n{len(left)} of {len(found)} mutants survive", *left, sep="\n")
+    return 1 if left else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
