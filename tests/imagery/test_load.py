@@ -77,8 +77,12 @@ def test_where_an_area_lies_makes_no_difference(tmp_path):
             np.testing.assert_array_equal(made[0], right)
 
 
-def test_a_scene_beside_the_area_is_empty_and_not_opened(tmp_path):
+@pytest.mark.parametrize("rough", [0.0, 0.015])
+def test_a_scene_beside_the_area_is_empty_and_not_opened(tmp_path, rough):
+    """Even if its outline leaves the file a little, by `rough` degrees."""
     scene = noise(tmp_path, 60)
+    west, south, east, north = scene.item.bbox
+    scene.item.bbox = [west - rough, south - rough, east + rough, north + rough]
     for name in ("red", "nir", "scl"):
         (tmp_path / f"noise_{name}.tif").unlink()
     red, nir, clear = read([scene], area_at(620_000, 5_700_000, 500, 500))
@@ -125,6 +129,7 @@ def test_the_same_scenes_on_another_area_are_other_reads(tmp_path):
         {"proj:shape": None},
         {"proj:shape": [20, 20]},
         {"proj:transform": [10, 0, 900_000, 0, -10, 5_700_000]},
+        {"proj:transform": [10, 0, 602_000, 0, -10, 5_700_000]},  # 0.029 degrees east of it
         {"proj:transform": [10, 0, 600_005, 0, -10, 5_700_001]},
         {"proj:transform": [0, 0, 0, 0, 0, 0]},
         {"proj:transform": ["a", None]},

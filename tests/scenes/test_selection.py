@@ -142,6 +142,29 @@ def test_the_next_orbit_and_another_satellite_are_no_duplicates():
     assert len(select(map(parse, [scene, unnamed])).scenes) == 1
 
 
+@pytest.mark.parametrize(("later", "scenes"), [("10:17:28.005Z", 1), ("10:17:28.006Z", 2)])
+def test_what_is_seen_ten_minutes_later_is_another_pass(later, scenes):
+    scene = changed(features("offsets")[1], s2__datatake_id=None)  # of 10:07:28.006
+    again = changed(scene, datetime=f"2022-01-30T{later}")
+    again["id"] = "again"
+    assert len(select(map(parse, [scene, again])).scenes) == scenes
+
+
+@pytest.mark.parametrize("baseline", ["04.00", "05.10"])
+@pytest.mark.parametrize(("share", "scenes"), [(0.91, 1), (0.89, 2)])
+def test_a_scene_is_replaced_by_one_that_shows_nine_tenths_of_it(baseline, share, scenes):
+    """The newer one shows the western part of a square of one degree."""
+    old = features("offsets")[1]
+    new = changed(old, s2__processing_baseline=baseline, updated="2026-01-01T00:00:00Z")
+    new["id"] = "new"
+    for feature, east in ((old, 1), (new, share)):
+        ring = [[0, 0], [east, 0], [east, 1], [0, 1], [0, 0]]
+        feature["geometry"] = {"type": "Polygon", "coordinates": [ring]}
+    kept = ids(select(map(parse, [old, new])).scenes)
+    assert len(kept) == scenes
+    assert "new" in kept
+
+
 def test_order_is_by_time_then_id():
     made = [changed(f, datetime="2023-07-01T17:32:25Z") for f in features("two_zones")]
     expected = ["S2A_14TQL_20230701_0_L2A", "S2A_15TTF_20230701_0_L2A"]
@@ -223,10 +246,16 @@ def test_what_an_item_lacks_is_said():
     ("clear", "dark", "dim", "finding"),
     [
         (10_000, 9_000, 500, "corrected"),
+        (10_000, 1_000, 0, "corrected"),  # a tenth is many
+        (10_000, 999, 0, "unknown"),
         (10_000, 0, 9_000, "uncorrected"),
+        (10_000, 10, 1_000, "uncorrected"),  # a thousandth is hardly any
+        (10_000, 11, 1_000, "unknown"),
+        (10_000, 0, 999, "unknown"),
         (10_000, 0, 0, "unknown"),  # a desert, or snow
         (10_000, 400, 4_000, "unknown"),  # haze
-        (400, 400, 0, "unknown"),  # too few to say
+        (500, 500, 0, "corrected"),
+        (499, 499, 0, "unknown"),  # too few to say
         (0, 0, 0, "unknown"),
     ],
 )

@@ -66,9 +66,12 @@ def test_observation_in_the_future_is_found(pipeline):
     assert "out_of_range" in findings(pipeline, tamper(pipeline, "observed_on", 0, 32_000))
 
 
-def test_sudden_loss_of_valid_pixels_is_found(pipeline):
-    found = findings(pipeline, tamper(pipeline, "valid_fraction", 3, 0.2))
-    assert "to 20%" in found["sudden_losses"][0]
+@pytest.mark.parametrize(("share", "found"), [(0.69, [3]), (0.71, [])])
+def test_a_loss_of_more_than_a_tenth_of_the_valid_pixels_is_found(pipeline, share, found):
+    tamper(pipeline, "valid_fraction", slice(0, DAYS), [0.8, 0.8, 0.8, share, share])
+    cube = pipeline.cube("farm")
+    lines = [f"{cube.days[i]}: valid share fell from 80% to {share:.0%}" for i in found]
+    assert quality.sudden_losses(cube, cube.days) == lines
 
 
 def test_missing_and_other_records_of_scenes_are_found(pipeline):
