@@ -2,14 +2,13 @@
 
 import socket
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
 
 import pytest
 
 from hydro_pipeline.errors import ConflictError, StoreAccessError, StoreUnavailableError
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.storage.store import Store
+from tests.support.refusing_s3 import REFUSALS, refusing_s3
 
 
 @pytest.fixture(params=["directory", "s3"])
@@ -98,38 +97,13 @@ def test_an_endpoint_that_is_down_is_named_within_seconds(s3):
     assert caught.value.retryable
 
 
-class Refusing(BaseHTTPRequestHandler):
-    """Answers every request as S3 answers wrong keys."""
-
-    def _refuse(self) -> None:
-        body = b"<Error><Code>InvalidAccessKeyId</Code><Message>unknown key</Message></Error>"
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.send_response(403)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    do_GET = do_PUT = do_HEAD = do_DELETE = _refuse  # noqa: N815
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-def test_wrong_keys_are_named(s3):
-    server = HTTPServer(("127.0.0.1", 0), Refusing)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        store = Store(s3.settings(s3_endpoint_url=f"http://127.0.0.1:{server.server_port}"))
-        for call in calls(store):
-            with pytest.raises(StoreAccessError, match="HYDRO_S3_ACCESS_KEY_ID") as caught:
+@pytest.mark.parametrize("code", REFUSALS)
+def test_wrong_keys_are_named(s3, code):
+    with refusing_s3(code) as url:
+        for call in calls(Store(s3.settings(s3_endpoint_url=url))):
+            with pytest.raises(StoreAccessError, match="check HYDRO_S3_ACCESS_KEY_ID") as caught:
                 call()
             assert not caught.value.retryable
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def test_a_directory_that_cannot_be_used(tmp_path):
