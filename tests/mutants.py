@@ -23,7 +23,6 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
@@ -125,65 +124,53 @@ def survivors(
     """
     multiprocessing.set_forkserver_preload(list(preloaded))
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(jobs) as pool:
-        copies: SimpleQueue[Copy] = SimpleQueue()
-        for job in range(jobs):
-            copies.put(Copy.of(root, Path(folder) / str(job) / "repository"))
 
-        def in_a_copy[T, R](call: Callable[[Copy, T], R], argument: T) -> R:
-            copy = copies.get()
-            try:
-                return call(copy, argument)
-            finally:
-                copies.put(copy)
+        def share(job: int) -> list[Mutant]:
+            copy, left = Copy(root, Path(folder) / str(job) / "repository"), []
+            for mutant in mutants[job::jobs]:
+                noticed = copy.notices(mutant)
+                tell(f"{'noticed ' if noticed else 'SURVIVES'} {mutant}")
+                left += [] if noticed else [mutant]
+            return left
 
-        needed = list({tests: 0 for mutant in mutants for tests in tests_of(root, mutant.file)})
-        took = dict(zip(needed, pool.map(partial(in_a_copy, Copy.seconds), needed), strict=True))
-
-        def survives(mutant: Mutant) -> bool:
-            notice = in_a_copy(partial(Copy.notice, took=took), mutant)
-            tell(f"{'SURVIVES' if notice is None else 'noticed '} {mutant}")
-            return notice is None
-
-        return [m for m, lives in zip(mutants, pool.map(survives, mutants), strict=True) if lives]
+        return sorted(chain.from_iterable(pool.map(share, range(jobs))), key=str)
 
 
-@dataclass(frozen=True)
 class Copy:
-    """A copy of the repository, in which one thing is done at a time."""
+    """A copy at `place` of the repository at `root`, with what tests look for beside it."""
 
-    root: Path
-
-    @classmethod
-    def of(cls, root: Path, place: Path) -> "Copy":
-        """What tests may need: the files, their caches, and what lies beside the repository."""
+    def __init__(self, root: Path, place: Path) -> None:
         shutil.copytree(root, place, ignore=shutil.ignore_patterns(*NOT_COPIED), symlinks=True)
         for name in (".venv", "../shared"):
             (place / name).symlink_to((root / name).resolve())
-        return cls(place)
+        self.root = place
+        self._took: dict[str, float] = {}
+        """What tests take without a mutation, seconds."""
 
-    def seconds(self, tests: str) -> float:
-        """How long the tests take. Raises `RuntimeError` if they fail."""
+    def notices(self, mutant: Mutant) -> bool:
+        """Whether a test fails with a mutant, or takes much longer than without it."""
+        place = self.root / mutant.file
+        original, times = place.read_bytes(), place.stat()
+        # Numba keeps machine code, and does not look whether another module's constant changed.
+        fresh = b"njit" in original or place.parent.name == "hydro_pipeline"
+        for tests in tests_of(self.root, mutant.file):
+            if tests not in self._took:
+                self._took[tests] = self._seconds(tests)
+            try:
+                place.write_bytes(mutant.content)
+                if self._run(tests, 60 + 4 * self._took[tests], fresh) not in (PASSED, NONE):
+                    return True
+            finally:
+                place.write_bytes(original)
+                os.utime(place, ns=(times.st_atime_ns, times.st_mtime_ns))
+        return False
+
+    def _seconds(self, tests: str) -> float:
         start = time.monotonic()
         if self._run(tests, 3600) not in (PASSED, NONE):
             output = (self.root.parent / "output").read_text()
             raise RuntimeError(f"{tests} fails without a mutation; mend that first:\n{output}")
         return time.monotonic() - start
-
-    def notice(self, mutant: Mutant, took: dict[str, float]) -> str | None:
-        """The tests that fail with a mutant, or None. `took` is what they take without, seconds."""
-        place = self.root / mutant.file
-        original, times = place.read_bytes(), place.stat()
-        place.write_bytes(mutant.content)
-        # Numba keeps machine code, and does not look whether another module's constant changed.
-        fresh = b"njit" in original or place.parent.name == "hydro_pipeline"
-        try:
-            for tests in tests_of(self.root, mutant.file):
-                if self._run(tests, 60 + 4 * took[tests], fresh) not in (PASSED, NONE):
-                    return tests
-            return None
-        finally:
-            place.write_bytes(original)
-            os.utime(place, ns=(times.st_atime_ns, times.st_mtime_ns))
 
     def _run(self, tests: str, limit_s: float, fresh: bool = False) -> int | None:
         """Exit code of pytest; None where it takes longer than `limit_s` seconds."""
@@ -212,7 +199,7 @@ def _pytest(root: Path, tests: str, fresh: bool) -> None:
     os.dup2(output, 2)
     import pytest
 
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=root.parent) as folder:
         os.environ["PYTEST_DEBUG_TEMPROOT"] = folder
         if fresh:
             os.environ["NUMBA_CACHE_DIR"] = folder
@@ -253,7 +240,7 @@ def _others(value: Any) -> list[Any]:
         return [type(value)(1)]
     if isinstance(value, float):
         return [value * 10, value / 10]
-    if 2000 <= value < 2100:
+    if 1900 <= value < 2100:
         return [value - 1, value + 1]
     return [value * 10, int(value / 10) or int(abs(value) > 1)]
 

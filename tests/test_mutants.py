@@ -1,0 +1,80 @@
+"""A change that the tests of a small package miss is found, and those they notice are not."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.mutants import find, survivors
+
+pytestmark = pytest.mark.enable_socket  # to the process that forks the runs of tests
+
+SOURCE = """LIMIT = 10
+SLACK = -0.5
+FLAGS = (True, 1 << 4)
+
+class Limits:
+    tries: int = 7
+
+def check(value, most=2_000):
+    if value > LIMIT:
+        raise ValueError(value)
+    return 20 <= value
+"""
+TESTS = """import pytest
+from hydro_pipeline.room.toy import check
+
+def test_check():
+    assert not check(10)
+    with pytest.raises(ValueError):
+        check(11)
+"""
+
+
+def test_each_number_and_each_condition_that_raises_is_changed():
+    assert [str(mutant).partition("toy.py:")[2] for mutant in find("toy.py", SOURCE)] == [
+        "1: LIMIT: 10 -> 100",
+        "1: LIMIT: 10 -> 1",
+        "2: SLACK: -0.5 -> -5.0",
+        "2: SLACK: -0.5 -> -0.05",
+        "3: FLAGS: True -> False",
+        "3: FLAGS: 1 << 4 -> 160",
+        "3: FLAGS: 1 << 4 -> 1",
+        "6: Limits.tries: 7 -> 70",
+        "6: Limits.tries: 7 -> 1",
+        "8: check(): 2_000 -> 1999",
+        "8: check(): 2_000 -> 2001",
+        "9: check: value > LIMIT: value > LIMIT -> False",
+        "11: check: 20 <= value: 20 -> 200",
+        "11: check: 20 <= value: 20 -> 2",
+    ]
+
+
+def test_only_the_content_changes_that_is_named():
+    first, *_ = find("toy.py", SOURCE)
+    assert first.content.decode() == SOURCE.replace("LIMIT = 10", "LIMIT = 100")
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository of one module, whose test misses the last threshold."""
+    root = tmp_path / "repository"
+    for name, text in (("hydro_pipeline/room/toy.py", SOURCE), ("tests/room/test_toy.py", TESTS)):
+        (root / name).parent.mkdir(parents=True)
+        (root / name).write_text(text)
+    (root / "hydro_pipeline/__init__.py").touch()
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    return root
+
+
+def test_what_no_test_notices_survives(repository):
+    mutants = [m for m in find("hydro_pipeline/room/toy.py", SOURCE) if m.line in (1, 11)]
+    left = survivors(repository, mutants, preloaded=["pytest"])
+    assert [(mutant.line, mutant.new) for mutant in left] == [(11, "200")]
+    assert (repository / "hydro_pipeline/room/toy.py").read_text() == SOURCE
+
+
+def test_tests_that_fail_anyway_show_nothing(repository):
+    (repository / "tests/room/test_toy.py").write_text("def test_it(): assert False")
+    mutants = list(find("hydro_pipeline/room/toy.py", SOURCE))
+    with pytest.raises(RuntimeError, match=r"test_toy.*fails without a mutation"):
+        survivors(repository, mutants[:1])
