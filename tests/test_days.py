@@ -1,11 +1,11 @@
-"""Which days are run next."""
+"""Days as numbers and as ranges, and which are run next."""
 
 import datetime as dt
 
 import pytest
 
 from hydro_pipeline.area import Area
-from hydro_pipeline.days import MAX_DAYS, due_days, last_due_day
+from hydro_pipeline.days import MAX_DAYS, day_number, due_days, last_due_day, number_day, ranges
 
 DAY = dt.date(2024, 5, 20)
 
@@ -45,3 +45,15 @@ def test_catch_up_begins_at_the_first_gap_and_is_at_most_a_month(start, committe
 )
 def test_nothing_is_due(start, committed):
     assert due_days(start, committed, DAY) is None
+
+
+def test_days_that_follow_each_other_are_ranges():
+    days = [dt.date(2024, 3, d) for d in (1, 2, 3, 7, 9, 10)]
+    assert [(a.day, b.day) for a, b in ranges(reversed(days))] == [(1, 3), (7, 7), (9, 10)]
+    assert ranges([]) == []
+
+
+@pytest.mark.parametrize(("day", "number"), [("1970-01-01", 0), ("2024-05-20", 19_863)])
+def test_days_are_counted_from_1970(day, number):
+    assert day_number(dt.date.fromisoformat(day)) == number
+    assert number_day(number) == dt.date.fromisoformat(day)

@@ -8,7 +8,6 @@ import dagster as dg
 import obstore
 import pytest
 
-from hydro_pipeline.days import ranges
 from hydro_pipeline.defs.build import build_defs
 from hydro_pipeline.defs.names import RANGE_END_TAG, RANGE_START_TAG
 from hydro_pipeline.fields.fields import put_fields
@@ -233,9 +232,3 @@ def test_late_scenes_is_off_and_waits_when_told(pipeline, instance, made, catalo
     assert (first, first) not in asked(tick(pipeline, instance, "late_scenes"))
     add_run(instance, dg.DagsterRunStatus.STARTED)
     assert "is making days" in tick(pipeline, instance, "late_scenes").skip_message
-
-
-def test_ranges_of_days():
-    days = [dt.date(2024, 3, d) for d in (1, 2, 3, 7, 9, 10)]
-    assert [(a.day, b.day) for a, b in ranges(reversed(days))] == [(1, 3), (7, 7), (9, 10)]
-    assert ranges([]) == []

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tests.support.chart_keys import CHART, unknown_keys
-from tests.support.deployment import K8S, KUBERNETES, overlay, plain_secrets, values
+from tests.support.deployment import K8S, KUBERNETES, ROOT, overlay, plain_secrets, values
 from tests.support.terraform import TERRAFORM, needs_terraform, terraform
 
 PLATFORM = TERRAFORM / "modules" / "platform"
