@@ -14,6 +14,7 @@ from shapely.geometry import box, shape
 from shapely.geometry.base import BaseGeometry
 
 from hydro_pipeline.errors import SceneError
+from hydro_pipeline.scenes.item import seen_at
 from hydro_pipeline.scenes.scene import Refusal, Scene, Selection
 from hydro_pipeline.scenes.sentinel2 import (
     BAND_ASSETS,
@@ -88,8 +89,6 @@ def contradiction(scene: Scene, finding: str) -> str | None:
 
 def _scene(item: pystac.Item) -> Scene:
     properties = item.properties
-    if item.datetime is None:
-        raise UnusableError("it has no datetime")
     hrefs = {name: _href(item, asset) for name, asset in BAND_ASSETS.items()}
     flag = properties.get("earthsearch:boa_offset_applied")
     if flag is not None and not isinstance(flag, bool):
@@ -98,7 +97,7 @@ def _scene(item: pystac.Item) -> Scene:
     offset, decision = decide_offset(item, baseline, flag)
     return Scene(
         id=item.id,
-        datetime=item.datetime,
+        datetime=seen_at(item),
         platform=text_of(properties.get("platform")) or f"sentinel-{item.id[1:3].lower()}",
         baseline=baseline,
         created=text_of(properties.get("created")),

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import pystac
 
 from hydro_pipeline.product import PRODUCT
+from hydro_pipeline.scenes.item import seen_at
 from hydro_pipeline.scenes.scene import Scene
 
 BAND_ASSETS = {band.name: band.asset for band in PRODUCT.files}
@@ -67,7 +68,7 @@ def decide_offset(item: pystac.Item, baseline: str | None, flag: bool | None) ->
         return 0.0, f"baseline {baseline} is before 04.00: no offset exists"
     if flag is True:
         return 0.0, "boa_offset_applied is true: the DN are corrected"
-    if baseline is None and item.datetime is not None and item.datetime < OFFSET_SINCE:
+    if baseline is None and seen_at(item) < OFFSET_SINCE:
         raise UnusableError(
             "neither its baseline nor boa_offset_applied true is given: "
             "whether its DN carry +1000 cannot be known"
