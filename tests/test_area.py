@@ -36,8 +36,12 @@ def test_the_grid_covers_the_box_and_nests():
         (179.5, -10.0, 32760),
         (0.1, -0.2, 32731),
         (5.3, 60.4, 32632),  # Bergen lies in zone 32 by exception
+        (2.0, 60.4, 32631),  # the sea west of it does not,
+        (5.3, 65.0, 32631),  # nor that north of it,
+        (12.5, 60.4, 32633),  # nor Sweden
         (15.6, 78.2, 32633),  # Longyearbyen
         (21.1, 78.2, 32635),
+        (43.0, 78.2, 32638),  # east of Svalbard the zones are plain again
     ],
 )
 def test_the_zone_of_the_centre(lon, lat, epsg):
@@ -49,6 +53,8 @@ def test_the_zone_of_the_centre(lon, lat, epsg):
     [
         ((6, 51, 5, 52), "reversed: west is beyond east"),
         ((5, 52, 6, 51), "reversed: south is above north"),
+        ((50, 0, -100, 1), "reversed: west is beyond east"),
+        ((100, 0, -50, 1), "reversed: west is beyond east"),
         ((179, 0, -179, 1), "antimeridian"),
         ((-179, 0, 179, 1), "antimeridian"),
         ((5, 51, 5, 52), "zero size"),
@@ -57,12 +63,22 @@ def test_the_zone_of_the_centre(lon, lat, epsg):
         ((51, -95, 52, 5), "-90..90"),
         ((float("nan"), 0, 1, 1), "four numbers"),
         ((0, 84, 1, 85), "range of UTM"),
+        ((0, -81, 1, -80), "range of UTM"),
         ((0, 10, 9, 19), "split it into several areas"),
+        ((0, 10, 100, 11), "split it into several areas"),
     ],
 )
 def test_a_box_that_cannot_be_used(bbox, message):
     with pytest.raises(AreaError, match=message):
         Area.from_bbox("a", bbox)
+
+
+def test_a_side_of_400_km_is_the_longest():
+    """A degree of latitude measures about 111 km."""
+    height, _ = Area.from_bbox("a", (3.0, 50.0, 3.1, 53.59)).grid.shape
+    assert 390_000 < height * 10 <= 400_000
+    with pytest.raises(AreaError, match="larger than 400 km"):
+        Area.from_bbox("a", (3.0, 50.0, 3.1, 53.61))
 
 
 @pytest.mark.parametrize("crs", ["EPSG:99999", "nonsense", "EPSG:4326", "EPSG:2263"])

@@ -1,6 +1,7 @@
 """Settings: one clear error for each wrong value, before any work."""
 
 import pytest
+from pydantic import ValidationError
 
 from hydro_pipeline.errors import SettingError
 from hydro_pipeline.settings import EARTH_SEARCH, Settings, ZonalWeights
@@ -13,7 +14,11 @@ def test_defaults():
     assert settings.clear_classes == (2, 4, 5, 6, 7)
     assert settings.cloud_buffer_m == 60
     assert settings.max_age_days is None
+    assert (settings.latency_days, settings.lookback_days) == (2, 14)
     assert settings.zonal_weights is ZonalWeights.COVERAGE
+    assert settings.requester_pays is False
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.latency_days = 3
 
 
 @pytest.mark.parametrize(
@@ -34,6 +39,7 @@ def test_defaults():
         ("HYDRO_ZONAL_WEIGHTS", "center"),
         ("HYDRO_OFFSET_CHECK", "maybe"),
         ("HYDRO_LATENCY_DAYS", "1.5"),
+        ("HYDRO_DASK_SCHEDULER", "host:8786"),
     ],
 )
 def test_a_wrong_value_is_named(monkeypatch, name, value):
@@ -44,6 +50,23 @@ def test_a_wrong_value_is_named(monkeypatch, name, value):
     assert message.startswith(f"{name}=")
     assert value.split(",")[-1] in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [
+        ("cloud_buffer_m", 5000),
+        ("max_age_days", 32767),
+        ("latency_days", 60),
+        ("lookback_days", 90),
+    ],
+)
+def test_a_value_from_none_to_the_most(name, most):
+    for value in (0, most):
+        assert getattr(Settings.load(**{name: value}), name) == value
+    for value in (-1, most + 1):
+        with pytest.raises(SettingError, match=f"HYDRO_{name.upper()}={value}"):
+            Settings.load(**{name: value})
 
 
 def test_every_wrong_value_is_named_at_once(monkeypatch):

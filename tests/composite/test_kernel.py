@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from hydro_pipeline.composite.kernel import carry_block, composite_block
+from hydro_pipeline.composite.kernel import NEVER, carry_block, composite_block
 from hydro_pipeline.product import NODATA
 
 DAY = 19_000
@@ -39,6 +39,7 @@ def one_pixel(red, nir, clear, offset, before=(NODATA, NODATA), max_age=32767):
         (3000, 1000, 0.0, -5000),
         (900, 1100, -0.1, NODATA),  # reflectances -0.01 and 0.01 sum to zero: undefined
         (950, 1500, -0.1, 10000),  # 0.055 / 0.045 is above 1: clipped
+        (1000, 1001, -0.1, 10000),  # 0.0001 / 0.0001: the smallest sum that is positive
         (1, 30001, 0.0, 9999),  # 30000 / 30002 = 0.99993
         (0, 4500, 0.0, NODATA),
         (500, 0, 0.0, NODATA),
@@ -58,12 +59,21 @@ def test_first_clear_scene_wins_both_bands():
     assert counts == [[0, 0, 0, 0, 0], [1, 0, 0, 0, 0], [1, 1, 1, 0, 1], [1, 1, 0, 1, 0]]
 
 
+@pytest.mark.parametrize(
+    ("red", "dark", "dim"), [(999, 1, 0), (1000, 0, 1), (1499, 0, 1), (1500, 0, 0)]
+)
+def test_dark_is_below_1000_and_dim_below_1500(red, dark, dim):
+    assert one_pixel([red], [4500], [True], [0.0])[2] == [[1, 1, 1, dark, dim]]
+
+
 def test_what_is_not_seen_is_carried_until_it_is_too_old():
     before = (6543, DAY - 5)
     assert one_pixel([500], [4500], [False], [0.0], before)[:2] == before
     assert one_pixel([], [], [], [], before)[:2] == before
     assert one_pixel([], [], [], [], before, max_age=5)[:2] == before
     assert one_pixel([], [], [], [], before, max_age=4)[:2] == (NODATA, NODATA)
+    oldest = (6543, DAY - 32_767)
+    assert one_pixel([], [], [], [], oldest, max_age=NEVER)[:2] == oldest
 
 
 dns = arrays(np.uint16, (3, 4, 5), elements=st.integers(0, 12_000))

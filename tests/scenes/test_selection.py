@@ -165,6 +165,16 @@ def test_a_scene_is_replaced_by_one_that_shows_nine_tenths_of_it(baseline, share
     assert "new" in kept
 
 
+@pytest.mark.parametrize(("west", "scenes"), [(359, 1), (360, 2)])
+def test_an_outline_that_is_not_on_earth_replaces_nothing(west, scenes):
+    old = features("offsets")[1]
+    ring = [[west, 0], [west + 1, 0], [west + 1, 1], [west, 1], [west, 0]]
+    old["geometry"] = {"type": "Polygon", "coordinates": [ring]}
+    new = changed(old, updated="2026-01-01T00:00:00Z")
+    new["id"] = "new"
+    assert len(select(map(parse, [old, new])).scenes) == scenes
+
+
 def test_order_is_by_time_then_id():
     made = [changed(f, datetime="2023-07-01T17:32:25Z") for f in features("two_zones")]
     expected = ["S2A_14TQL_20230701_0_L2A", "S2A_15TTF_20230701_0_L2A"]

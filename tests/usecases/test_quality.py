@@ -69,7 +69,7 @@ def test_observation_in_the_future_is_found(pipeline):
 @pytest.mark.parametrize(("share", "found"), [(0.69, [3]), (0.71, [])])
 def test_a_loss_of_more_than_a_tenth_of_the_valid_pixels_is_found(pipeline, share, found):
     tamper(pipeline, "valid_fraction", slice(0, DAYS), [0.8, 0.8, 0.8, share, share])
-    cube = pipeline.cube("farm")
+    cube = pipeline.open("farm").cube
     lines = [f"{cube.days[i]}: valid share fell from 80% to {share:.0%}" for i in found]
     assert quality.sudden_losses(cube, cube.days) == lines
 
@@ -97,12 +97,12 @@ def test_days_with_stale_rows_are_found(season, pipeline):
 def test_sample_is_spread_over_the_days_and_over_the_grid(pipeline):
     days = [dt.date(2024, 1, 1) + dt.timedelta(i) for i in range(365)]
     sample = quality.sample_days(days)
-    assert (sample[0], sample[-1], len(sample)) == (days[0], days[-1], quality.SAMPLE_DAYS)
+    assert (sample[0], sample[-1], len(sample)) == (days[0], days[-1], 8)
     assert quality.sample_days(days[:3]) == days[:3]
     cube = pipeline.open("farm").cube
     for day in days[:20]:
         window = quality.sample_window(cube, day)
-        assert 0 < window.height <= quality.SAMPLE_PX
+        assert window.shape == (64, 64)
         assert len(cube.tiling.under(window)) == 1
         assert window & Window.whole(cube.shape) == window
 
