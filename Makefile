@@ -34,6 +34,9 @@ test-slow: venv ## Run the heavy tests
 bench: venv ## Measure speed and memory (ARGS="season daily --repeat 1" for some cases)
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+mutants: venv ## List the changes that no test notices; takes hours (ARGS="hydro_pipeline/scenes")
+	@$(BIN)/python tests/mutants.py $(ARGS)
+
 lint: venv ## Check style, types and the import rules
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -60,7 +63,7 @@ ui: venv ## Open the Dagster UI on http://127.0.0.1:3000 (on the demo, until the
 clean: ## Remove .venv and caches; data stays
 	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
-.PHONY: help venv demo test test-slow bench lint format pictures ui clean
+.PHONY: help venv demo test test-slow mutants bench lint format pictures ui clean
 
 # Kubernetes; see "Deploy" in the README.
 TAG ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
