@@ -104,7 +104,7 @@ def test_two_processes_on_one_day(store):
         )
         for prefix in "pq"
     ]
-    assert [p.wait(60) for p in processes] == [0, 0]
+    assert [p.wait(200) for p in processes] == [0, 0]
     stored = read_day(store, "farm", DAY).rows["field_id"].to_pylist()
     assert stored == sorted(f"{p}{n}" for p in "pq" for n in range(15))
 
