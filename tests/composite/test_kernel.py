@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from hydro_pipeline.composite.kernel import NEVER, carry_block, composite_block
+from hydro_pipeline.composite.kernel import NO_LIMIT, carry_block, composite_block
 from hydro_pipeline.product import NODATA
 
 DAY = 19_000
@@ -73,7 +73,7 @@ def test_what_is_not_seen_is_carried_until_it_is_too_old():
     assert one_pixel([], [], [], [], before, max_age=5)[:2] == before
     assert one_pixel([], [], [], [], before, max_age=4)[:2] == (NODATA, NODATA)
     oldest = (6543, DAY - 32_767)
-    assert one_pixel([], [], [], [], oldest, max_age=NEVER)[:2] == oldest
+    assert one_pixel([], [], [], [], oldest, max_age=NO_LIMIT)[:2] == oldest
 
 
 dns = arrays(np.uint16, (3, 4, 5), elements=st.integers(0, 12_000))

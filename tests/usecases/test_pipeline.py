@@ -9,7 +9,7 @@ import pytest
 
 from hydro_pipeline.area import Area
 from hydro_pipeline.cube.read import Cube
-from hydro_pipeline.errors import AreaError, CubeMeaningError, MissingDayError, SceneReadError
+from hydro_pipeline.errors import AreaError, CubeMeaningError, MissingDayError, SceneGoneError
 from hydro_pipeline.fields.fields import put_fields
 from hydro_pipeline.grid import Window
 from hydro_pipeline.product import NODATA
@@ -251,7 +251,7 @@ def test_an_unreadable_scene_fails_the_day_and_a_retry_goes_on_after_the_last(se
             _broken() if request.kind == "cog" and bad.replace("-", "") in request.path else None
         )
         done = []
-        with pytest.raises(SceneReadError, match=bad.replace("-", "")):
+        with pytest.raises(SceneGoneError, match=bad.replace("-", "")):
             done.extend(r.day for r in pipeline.ingest_days("farm", days, run_id="one"))
         assert [str(d) for d in status(pipeline.open("farm"), days[-1]).failed] == [bad]
         assert Cube.open(pipeline.store, "farm").last_day < dt.date.fromisoformat(bad)

@@ -122,7 +122,7 @@ def test_a_new_statistic_makes_history_stale_and_recomputed(pipeline, monkeypatc
 def test_a_row_made_anew_leaves_the_others_of_its_file_stale(pipeline, monkeypatch):
     add_statistic(monkeypatch)
     file = read_day(pipeline.store, "farm", MADE[0])
-    wanted = Pipeline(pipeline.settings)._opened("farm").wanted.hashes[0]
+    wanted = Pipeline(pipeline.settings).open("farm").wanted.hashes[0]
     place = file.rows.schema.get_field_index("field_hash")
     one = file.rows.slice(0, 1).set_column(place, file.rows.schema.field(place), [[wanted]])
     write_day(pipeline.store, "farm", MADE[0], file, one, [])
