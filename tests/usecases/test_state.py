@@ -74,7 +74,9 @@ def test_two_areas_in_turn_are_each_read_once(season, counting):
         for name in ("farm", "garden"):
             state = pipeline.open(name).read()
             assert (len(state.fields.fields), state.cube.length) == (5, 1)
-    assert len(counting.requests) == 3 * 2 * 3
+    # Icechunk fetches manifests of an opened cube ahead, in its own time.
+    asked = [path for _, path in counting.requests if "/manifests/" not in path]
+    assert len(asked) == 3 * 2 * 3
     assert counting.gets("fields.geojson") == []
 
 
