@@ -143,7 +143,7 @@ def commit(
         clear_failure(chain.store, area, day)
 
     head = meanwhile(lambda: _prepared(stored) if more else stored, put_record, clear_note)
-    seconds |= {"store": time.perf_counter() - started}
+    seconds = {"read": found.seconds, **seconds, "store": time.perf_counter() - started}
     return head, DayReport(
         area=area,
         day=day,

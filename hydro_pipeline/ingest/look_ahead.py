@@ -1,6 +1,7 @@
 """What was seen on the coming days, read while the day before them is made and committed."""
 
 import datetime as dt
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -47,6 +48,8 @@ class DayFound:
     """What was seen on the day in each tile, None without a scene; None for all: to be made from
     `imagery`, since the area is too large to be held, or a cluster makes its days.
     """
+    seconds: float = 0.0
+    """That reading what was seen took."""
 
 
 def is_held(area: Area, settings: Settings) -> bool:
@@ -148,5 +151,6 @@ def _read(opening: Future[_Opened], files: ThreadPoolExecutor | None) -> DayFoun
     wait(opened.files)
     if files is None:
         return opened.found
+    started = time.perf_counter()
     seen = observed(opened.found.imagery, threads(PARTS_AT_ONCE, files))
-    return replace(opened.found, observed=seen)
+    return replace(opened.found, observed=seen, seconds=time.perf_counter() - started)
