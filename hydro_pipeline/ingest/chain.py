@@ -5,7 +5,7 @@ Two values are handed on: `Made`, a composite in memory, and `Head`, the end of 
 
 import datetime as dt
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -92,9 +92,8 @@ def make(chain: Chain, head: Head, day: dt.date, found: DayFound, last: Made | N
     if found.observed is None:
         return None
     if last is None:
-        tiles = list(chain.tiling)
-        stored = in_threads(lambda tile: before(head, day, tile), tiles)
-        return _made(chain, day, found, dict(zip(tiles, stored, strict=True)), head.composite)
+        stored = _by_tile(chain, lambda tile: before(head, day, tile))
+        return _made(chain, day, found, stored, head.composite)
     made = _made(chain, day, found, last.pixels, last.id)
     part = ahead(head, day)
     if part is None:
@@ -189,9 +188,7 @@ def _made(
         return new
 
     started = time.perf_counter()
-    tiles = list(chain.tiling)
-    pixels = dict(zip(tiles, in_threads(carried, tiles), strict=True))
-    tally = _tally(chain, found, day, pixels)
+    pixels, tally = _composite(chain, found, day, carried)
     took = time.perf_counter() - started
     return Made(day, found, Id(), base, before, pixels, tally, took)
 
@@ -199,30 +196,38 @@ def _made(
 def _remade(chain: Chain, made: Made, part: DayPart) -> Made:
     """The composite on the day before as it is stored now: what was observed on the day stays."""
     number, max_age = day_number(made.day), chain.target.max_age
-    tiles = list(chain.tiling)
-    before = dict(zip(tiles, in_threads(part.previous, tiles), strict=True))
+    before = _by_tile(chain, part.previous)
 
     def carried(tile: Window) -> Pixels:
         return carry_block(*made.pixels[tile], *before[tile], number, max_age)
 
-    pixels = dict(zip(tiles, in_threads(carried, tiles), strict=True))
-    tally = _tally(chain, made.found, made.day, pixels)
+    pixels, tally = _composite(chain, made.found, made.day, carried)
     return replace(made, id=Id(), before=before, pixels=pixels, tally=tally, written=None)
 
 
-def _tally(chain: Chain, found: DayFound, day: dt.date, pixels: Mapping[Window, Pixels]) -> Tally:
+def _composite(
+    chain: Chain, found: DayFound, day: dt.date, carried: Callable[[Window], Pixels]
+) -> tuple[dict[Window, Pixels], Tally]:
+    """What `carried` gives for each tile, and what the day amounts to with it."""
     assert found.observed is not None
     observed, number = found.observed, day_number(day)
     tally = Tally(chain.tiling.shape, len(found.selection.scenes))
 
-    def piece(tile: Window) -> Piece:
-        seen = observed[tile]
+    def one(tile: Window) -> tuple[Pixels, Piece]:
+        pixels, seen = carried(tile), observed[tile]
         counts = np.zeros_like(tally.counts) if seen is None else seen.counts
-        return piece_of(Block(*pixels[tile], counts), tile, number, tally.step)
+        return pixels, piece_of(Block(*pixels, counts), tile, number, tally.step)
 
-    for part in in_threads(piece, list(chain.tiling)):
-        tally.add(part)
-    return tally
+    done = _by_tile(chain, one)
+    for _, piece in done.values():
+        tally.add(piece)
+    return {tile: pixels for tile, (pixels, _) in done.items()}, tally
+
+
+def _by_tile[R](chain: Chain, work: Callable[[Window], R]) -> dict[Window, R]:
+    """What `work` gives for each tile, several at a time."""
+    tiles = list(chain.tiling)
+    return dict(zip(tiles, in_threads(work, tiles), strict=True))
 
 
 def _write(chain: Chain, made: Made, part: DayPart) -> list[Written]:

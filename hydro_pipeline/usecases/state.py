@@ -20,6 +20,7 @@ from hydro_pipeline.fields.fields import (
     files_etag,
     read_fields,
 )
+from hydro_pipeline.parallel import in_threads
 from hydro_pipeline.product import PRODUCT
 from hydro_pipeline.scenes.day_record import read_record
 from hydro_pipeline.settings import Settings, ZonalWeights
@@ -170,8 +171,7 @@ class AreaState:
         return days
 
     def _of_each_day[T](self, work: Callable[[dt.date], T]) -> list[T]:
-        with ThreadPoolExecutor(OBJECTS_AT_ONCE) as pool:
-            return list(pool.map(work, self.made_cube.days))
+        return in_threads(work, self.made_cube.days, OBJECTS_AT_ONCE)
 
 
 def stored_versions(store: Store, name: str, weights: ZonalWeights) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """How an area stands."""
 
 import datetime as dt
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +8,7 @@ import numpy as np
 from hydro_pipeline.area import Area
 from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.fields.fields import FieldsReading
+from hydro_pipeline.parallel import in_threads
 from hydro_pipeline.scenes.day_record import failures
 from hydro_pipeline.usecases.state import OBJECTS_AT_ONCE, AreaState
 
@@ -37,8 +37,7 @@ class AreaStatus:
 def status(state: AreaState, today: dt.date) -> AreaStatus:
     """How an area stands; `today` decides which days are missing at the end."""
     stale = state.stale_days()
-    with ThreadPoolExecutor(OBJECTS_AT_ONCE) as pool:
-        pairs = list(pool.map(state.stale_pairs, stale))
+    pairs = in_threads(state.stale_pairs, stale, OBJECTS_AT_ONCE)
     cube = state.cube
     due = today - dt.timedelta(state.settings.latency_days)
     if cube is None:

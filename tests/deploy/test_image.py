@@ -158,7 +158,7 @@ def test_first_day_of_the_demo(
         assert "1 observed" in hydro("run", "demo", "--from", day, "--to", day)
     assert f"data/scenes/demo/{day}.json" in s3.keys()  # noqa: SIM118
     check = 'import sys; sys.path.append("/mnt"); from dagster_dg_cli.cli import main; main()'
-    script = 'mkdir /tmp/home && DAGSTER_HOME=/tmp/home exec python -c "$1" check defs'
+    script = 'DAGSTER_HOME=$(mktemp -d) exec python -c "$1" check defs'
     said = run(container, image, ["sh", "-c", script, "sh", check], environment)
     assert "All definitions loaded successfully" in said
 
