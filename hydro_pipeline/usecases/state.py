@@ -20,7 +20,7 @@ from hydro_pipeline.fields.fields import (
     files_etag,
     read_fields,
 )
-from hydro_pipeline.parallel import in_threads
+from hydro_pipeline.parallel import in_threads, meanwhile
 from hydro_pipeline.product import PRODUCT
 from hydro_pipeline.scenes.day_record import read_record
 from hydro_pipeline.settings import Settings, ZonalWeights
@@ -120,10 +120,7 @@ class AreaState:
 
     def read(self) -> "AreaState":
         """The state itself, its fields and cube read at the same time."""
-        with ThreadPoolExecutor(1) as pool:
-            opening = pool.submit(lambda: self.cube)
-            _ = self.wanted
-            opening.result()
+        meanwhile(lambda: self.wanted, lambda: self.cube)
         return self
 
     def stats(

@@ -56,18 +56,6 @@ def made(pipeline, root_of_first_days, first_days):
     return first_days
 
 
-@pytest.fixture(scope="module")
-def empty_instance(tmp_path_factory):
-    with dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("dagster"))) as instance:
-        yield instance
-
-
-@pytest.fixture
-def instance(empty_instance):
-    yield empty_instance
-    empty_instance.wipe()
-
-
 def tick_daily(pipeline, instance, now=NOW, area="farm"):
     context = dg.build_schedule_context(
         instance, scheduled_execution_time=now, resources={"pipeline": pipeline}

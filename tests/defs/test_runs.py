@@ -7,7 +7,6 @@ import sys
 import time
 
 import dagster as dg
-import pytest
 
 from hydro_pipeline.defs.names import ASKED_BY_TAG, PROCESS_TAG, range_tags
 from hydro_pipeline.defs.runs import (
@@ -18,18 +17,6 @@ from hydro_pipeline.defs.runs import (
     wait_until,
 )
 from tests.support.dagster_runs import add_run, fail
-
-
-@pytest.fixture(scope="module")
-def empty_instance(tmp_path_factory):
-    with dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("dagster"))) as instance:
-        yield instance
-
-
-@pytest.fixture
-def instance(empty_instance):
-    yield empty_instance
-    empty_instance.wipe()
 
 
 def test_wait_doubles_with_each_failure_and_is_bounded(instance):
