@@ -3,7 +3,6 @@
 import datetime as dt
 import hashlib
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -15,6 +14,7 @@ from shapely.geometry.base import BaseGeometry
 from hydro_pipeline.area import Area
 from hydro_pipeline.errors import FieldsError
 from hydro_pipeline.fields.file import LONLAT, Feature, Geometries, read_features, reprojected
+from hydro_pipeline.parallel import in_threads
 from hydro_pipeline.settings import ZonalWeights
 from hydro_pipeline.storage.keys import fields_folder, fields_key
 from hydro_pipeline.storage.store import Store, StoredObject
@@ -112,8 +112,7 @@ def read_fields(
     folder = fields_folder(area.name) + "/"
     files = fields_files(store, area.name) if files is None else files
     oldest_first = sorted(files, key=lambda o: (o.modified, o.key))
-    with ThreadPoolExecutor(READ_THREADS) as pool:
-        contents = list(pool.map(lambda o: store.get(o.key), oldest_first))
+    contents = in_threads(lambda o: store.get(o.key), oldest_first, READ_THREADS)
     found: dict[str, Field] = {}
     problems: list[FieldProblem] = []
     complete = True

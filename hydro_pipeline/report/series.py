@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from hydro_pipeline.days import day_number
 from hydro_pipeline.product import NODATA, PRODUCT
 from hydro_pipeline.report.blocks import pack
 
@@ -49,7 +50,7 @@ def series(rows: pa.Table, field_ids: Sequence[str], first: dt.date, days: int) 
     """
     place = pc.index_in(rows["field_id"], value_set=pa.array(field_ids, pa.string()))
     field = pc.fill_null(place, -1).to_numpy()
-    day = rows["date"].cast(pa.int32()).to_numpy() - (first - dt.date(1970, 1, 1)).days
+    day = rows["date"].cast(pa.int32()).to_numpy() - day_number(first)
     used = (field >= 0) & (day >= 0) & (day < days)
     packed = {}
     for column in COLUMNS:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from hydro_pipeline.days import day_number
 from hydro_pipeline.product import PRODUCT
 
 VERSION_0_1_0 = "1-906a9685"
@@ -37,28 +38,27 @@ class Wanted:
     def of(cls, fields: Iterable[Planted], complete: bool = True) -> "Wanted":
         """What the fields want, each of another id."""
         ordered = sorted(fields)
-        epoch = dt.date(1970, 1, 1)
         return cls(
             pa.array([field_id for field_id, _, _ in ordered], pa.string()),
             pa.array([row_hash(digest, PRODUCT.version) for _, _, digest in ordered], pa.string()),
-            np.array([(planted - epoch).days for _, planted, _ in ordered], np.int32),
+            np.array([day_number(planted) for _, planted, _ in ordered], np.int32),
             complete,
         )
 
     def on(self, day: dt.date) -> NDArray[np.bool_]:
         """Which fields are planted on or before `day`."""
-        return self.planted <= (day - dt.date(1970, 1, 1)).days
+        return self.planted <= day_number(day)
 
     def digest(self, day: dt.date) -> int:
         """Digest of the rows that should exist on `day`; see `DaySummary.digest`."""
         order, cumulative = self._cumulative
-        count = np.searchsorted(order, (day - dt.date(1970, 1, 1)).days, side="right")
+        count = np.searchsorted(order, day_number(day), side="right")
         return int(cumulative[count])
 
     @cached_property
     def _cumulative(self) -> tuple[NDArray[np.int32], NDArray[np.uint64]]:
         by_planting = np.argsort(self.planted, kind="stable")
-        digests = _digests(self.field_ids, self.hashes)[by_planting]
+        digests = row_digests(self.field_ids, self.hashes)[by_planting]
         sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(digests, dtype=np.uint64)])
         return self.planted[by_planting], sums
 
@@ -127,7 +127,8 @@ def stale_pairs(wanted: Wanted, day: dt.date, revision: int, rows: pa.Table | No
     return StalePairs(planted[~fresh], tuple(stored_ids.filter(unwanted).to_pylist()))
 
 
-def _digests(field_ids: pa.Array, hashes: pa.Array) -> NDArray[np.uint64]:
+def row_digests(field_ids: pa.Array, hashes: pa.Array) -> NDArray[np.uint64]:
+    """(row,): a digest of each row's field_id and field_hash; see `DaySummary.digest`."""
     joined = pc.binary_join_element_wise(field_ids, hashes, "\0").to_pylist()
     return np.array([_digest(text) for text in joined], np.uint64)
 

@@ -3,7 +3,6 @@
 import datetime as dt
 import io
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +11,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from hydro_pipeline.errors import ConflictError, StoredObjectError
+from hydro_pipeline.parallel import in_threads
 from hydro_pipeline.stats.schema import SCHEMA, as_rows
-from hydro_pipeline.stats.stale import NO_FILE, DaySummary, Wanted, _digests, stale_pairs
+from hydro_pipeline.stats.stale import NO_FILE, DaySummary, Wanted, row_digests, stale_pairs
 from hydro_pipeline.storage.keys import stats_day, stats_folder, stats_key
 from hydro_pipeline.storage.store import Store
 
@@ -113,8 +113,7 @@ def read_table(
         dates = pa.array([day] * table.num_rows, pa.date32())
         return table.add_column(1, pa.field("date", pa.date32(), nullable=False), dates)
 
-    with ThreadPoolExecutor(READ_THREADS) as pool:
-        tables = list(pool.map(rows, days))
+    tables = in_threads(rows, days, READ_THREADS)
     empty = SCHEMA.insert(1, pa.field("date", pa.date32(), nullable=False)).empty_table()
     return pa.concat_tables([empty, *tables])
 
@@ -155,6 +154,6 @@ def _decode(url: str, data: bytes) -> pa.Table:
 def _summary(rows: pa.Table) -> DaySummary:
     if rows.num_rows == 0:
         return NO_FILE
-    digests = _digests(rows["field_id"].combine_chunks(), rows["field_hash"].combine_chunks())
+    digests = row_digests(rows["field_id"].combine_chunks(), rows["field_hash"].combine_chunks())
     lowest = pc.min(rows["cube_revision"]).as_py()
     return DaySummary(int(np.sum(digests, dtype=np.uint64)), lowest, rows.num_rows)
