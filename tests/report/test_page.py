@@ -51,8 +51,9 @@ def test_it_shows_the_last_day_and_the_first_field(opened, reported, tmp_path):
 
 def test_warnings_are_text(opened):
     opened.page.click("#warnings summary")
+    (warning,) = opened.page.locator("#warnings li").all_inner_texts()
+    assert "broken <b>.geojson" in warning
     assert opened.page.inner_text("#warnings summary") == "1 data warning"
-    assert "broken <b>.geojson" in opened.page.inner_text("#warnings li")
 
 
 def test_a_click_on_a_row_or_on_the_map_shows_the_series(opened, reported):

@@ -51,6 +51,10 @@ class CountingS3:
         self._thread.join()
         self._server.server_close()
 
+    def asked(self) -> list[tuple[str, str]]:
+        """The requests but those for manifests: Icechunk fetches them ahead, in its own time."""
+        return [(method, path) for method, path in self.requests if "/manifests/" not in path]
+
     def gets(self, part: str) -> list[str]:
         """Paths of the GET requests that hold `part`."""
         return [path for method, path in self.requests if method == "GET" and part in path]
