@@ -91,7 +91,7 @@ def _say_status(found: "AreaStatus") -> None:
     say(f"  due     {due}")
     say(f"  fields  {len(found.fields.fields)}")
     say(f"  stale   {stale}")
-    for day, error in found.failed.items():
-        warn(f"{name} {day}: {error}")
+    for note in found.notes:
+        warn(f"{name} {note.told}")
     for problem in found.fields.problems:
         warn(problem.message)

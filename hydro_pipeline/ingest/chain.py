@@ -29,7 +29,6 @@ from hydro_pipeline.ingest.workers import Cluster, threads
 from hydro_pipeline.parallel import THREADS, in_threads, meanwhile
 from hydro_pipeline.product import PRODUCT
 from hydro_pipeline.scenes.day_record import (
-    clear_failure,
     day_record,
     repeated,
     to_bytes,
@@ -37,6 +36,7 @@ from hydro_pipeline.scenes.day_record import (
 )
 from hydro_pipeline.settings import OffsetCheck, Settings
 from hydro_pipeline.storage.keys import scenes_key
+from hydro_pipeline.storage.notes import Step, clear
 from hydro_pipeline.storage.store import Store
 
 WINDOWS_AT_ONCE = 2
@@ -139,7 +139,7 @@ def commit(
         chain.store.put(scenes_key(area, day), to_bytes(kept))
 
     def clear_note() -> None:
-        clear_failure(chain.store, area, day)
+        clear(chain.store, area, day, Step.DAY)
 
     head = meanwhile(lambda: _prepared(stored) if more else stored, put_record, clear_note)
     seconds = {"read": found.seconds, **seconds, "store": time.perf_counter() - started}

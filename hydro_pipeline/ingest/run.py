@@ -16,7 +16,7 @@ from hydro_pipeline.ingest.chain import Chain, Made, commit, make
 from hydro_pipeline.ingest.look_ahead import DayFound
 from hydro_pipeline.ingest.report import DayReport
 from hydro_pipeline.ingest.workers import Cluster
-from hydro_pipeline.scenes.day_record import note_failure
+from hydro_pipeline.storage.notes import Step, note
 
 
 def run(
@@ -67,5 +67,5 @@ def _commit(
     try:
         return commit(chain, head, day, reading.result(), making.result(), more)
     except (SceneError, SceneReadError) as error:
-        note_failure(chain.store, chain.area.name, day, error, chain.run_id)
+        note(chain.store, chain.area.name, day, Step.DAY, error, chain.run_id)
         raise

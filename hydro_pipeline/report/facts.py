@@ -23,8 +23,7 @@ def days(cube: Cube, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def warnings(status: AreaStatus, records: list[dict[str, Any]]) -> Iterator[str]:
     """Sentences on what is wrong with the data, worst first."""
-    for day, error in sorted(status.failed.items(), reverse=True):
-        yield f"{day} could not be made: {error}"
+    yield from (note.told for note in reversed(status.notes))
     if status.stale_days:
         yield (
             f"Statistics of {len(status.stale_days)} days are missing or out of date; "

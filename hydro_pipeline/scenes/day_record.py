@@ -8,12 +8,12 @@ import numpy as np
 import pystac
 from numpy.typing import NDArray
 
-from hydro_pipeline.errors import SceneError, SceneReadError, StoredObjectError
+from hydro_pipeline.errors import StoredObjectError
 from hydro_pipeline.scenes.scene import Refusal, Scene, Selection
 from hydro_pipeline.scenes.selection import contradiction
 from hydro_pipeline.scenes.sentinel2 import offset_finding
 from hydro_pipeline.settings import OffsetCheck
-from hydro_pipeline.storage.keys import failed_day, failure_key, scenes_folder, scenes_key
+from hydro_pipeline.storage.keys import scenes_key
 from hydro_pipeline.storage.store import Store
 
 VERSION = 1
@@ -139,27 +139,3 @@ def _item(item: pystac.Item) -> dict[str, Any]:
 
 def _share(count: int, pixels: int) -> float:
     return round(count / pixels, 6) if pixels else 0.0
-
-
-def note_failure(
-    store: Store, area_name: str, day: dt.date, error: SceneError | SceneReadError, run_id: str
-) -> None:
-    """Leave a note beside the day's record of what is wrong with its scenes."""
-    note = {"area": area_name, "day": str(day), "error": str(error), "run_id": run_id}
-    store.put(failure_key(area_name, day), json.dumps(note, indent=1).encode())
-
-
-def clear_failure(store: Store, area_name: str, day: dt.date) -> None:
-    """Take the note of an earlier failure away."""
-    store.delete(failure_key(area_name, day))
-
-
-def failures(store: Store, area_name: str) -> dict[dt.date, str]:
-    """The error of each day whose last attempt failed so."""
-    found = {}
-    for stored in store.listing(scenes_folder(area_name)):
-        if day := failed_day(stored.key):
-            data = store.get(stored.key)
-            if data is not None:
-                found[day] = str(json.loads(data)["error"])
-    return found

@@ -5,6 +5,7 @@ A key is `/`-separated and relative to the root. What ends in `_folder` has no s
 
 import datetime as dt
 import posixpath
+import re
 
 INPUTS = "inputs"
 """A folder per area: what people give."""
@@ -12,6 +13,7 @@ STAC = "stac"
 """A folder per area: what is published."""
 
 _FAILED = ".failed.json"
+_MAKING = "day"
 _STATS_DAY = "date="
 
 
@@ -55,15 +57,20 @@ def scenes_key(area_name: str, day: dt.date) -> str:
     return f"{scenes_folder(area_name)}/{day}.json"
 
 
-def failure_key(area_name: str, day: dt.date) -> str:
-    """The note that a day failed."""
-    return f"{scenes_folder(area_name)}/{day}{_FAILED}"
+def note_key(area_name: str, day: dt.date, step: str) -> str:
+    """The note that a step of a day failed; of step `day`, where 0.1.0 has it."""
+    kind = "" if step == _MAKING else f".{step}"
+    return f"{scenes_folder(area_name)}/{day}{kind}{_FAILED}"
 
 
-def failed_day(key: str) -> dt.date | None:
-    """The day of a `failure_key`, None of any other key."""
+def noted(key: str) -> tuple[dt.date, str] | None:
+    """The day and step of a `note_key`, None of any other key."""
     name = posixpath.basename(key)
-    return dt.date.fromisoformat(name.removesuffix(_FAILED)) if name.endswith(_FAILED) else None
+    found = re.fullmatch(r"(\d{4}-\d\d-\d\d)(?:\.([a-z]+))?\.failed\.json", name)
+    try:
+        return (dt.date.fromisoformat(found[1]), found[2] or _MAKING) if found else None
+    except ValueError:
+        return None
 
 
 def stats_folder(area_name: str) -> str:

@@ -9,7 +9,7 @@ from hydro_pipeline.area import Area
 from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.fields.fields import FieldsReading
 from hydro_pipeline.parallel import in_threads
-from hydro_pipeline.scenes.day_record import failures
+from hydro_pipeline.storage.notes import Note, notes
 from hydro_pipeline.usecases.state import OBJECTS_AT_ONCE, AreaState
 
 
@@ -25,8 +25,8 @@ class AreaStatus:
     """Days up to yesterday's latency that are not in the cube, oldest first."""
     outcomes: dict[str, int]
     """Committed days by `observed`, `all cloud`, `no scene`."""
-    failed: dict[dt.date, str]
-    """Days whose last attempt failed on account of their scenes, with the error."""
+    notes: tuple[Note, ...]
+    """What went wrong and is not mended, by day."""
     fields: FieldsReading
     stale_days: tuple[dt.date, ...]
     """Committed days with a stale or unwanted row."""
@@ -50,7 +50,7 @@ def status(state: AreaState, today: dt.date) -> AreaStatus:
         last_day=cube.last_day if cube else None,
         gaps=tuple(start + dt.timedelta(i) for i in range((due - start).days + 1)),
         outcomes=_outcomes(cube) if cube else {},
-        failed=failures(state.store, state.name),
+        notes=tuple(notes(state.store, state.name)),
         fields=state.fields,
         stale_days=tuple(stale),
         stale_pairs=sum(len(each.compute) + len(each.drop) for each in pairs),

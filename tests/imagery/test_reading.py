@@ -246,13 +246,13 @@ def test_a_day_that_cannot_be_read_is_not_stored_and_the_retry_goes_on(
         ingest(pipeline, season, run_id="run", resume=True)
     assert stored(pipeline) == before
     assert f"scenes/farm/{bad}.json" not in before
-    failed = status(pipeline.open("farm"), bad).failed
-    assert list(failed) == [bad]
-    assert name in failed[bad]
+    (note,) = status(pipeline.open("farm"), bad).notes
+    assert (note.day, note.step, note.times, note.cause) == (bad, "day", 2, kind.__name__)
+    assert name in note.error
     api.fault = None
     reports = ingest(pipeline, season, run_id="run", resume=True)
     assert reports[0].day == bad
-    assert status(pipeline.open("farm"), bad).failed == {}
+    assert status(pipeline.open("farm"), bad).notes == ()
     clean = Pipeline(Settings.load(root=str(tmp_path / "clean"), catalog=api.url))
     clean.put_area(season.area("farm"))
     for report, expected in zip(reports, ingest(clean, season)[2:], strict=True):
@@ -272,7 +272,9 @@ def test_a_catalog_that_renamed_an_asset_is_no_day_without_scenes(season, tmp_pa
     with pytest.raises(SceneError, match=rf"farm {bad}: none of \d scenes has the asset 'nir'"):
         ingest(pipeline, season)
     assert pipeline.open("farm").cube.last_day == bad - dt.timedelta(1)
-    assert "nir08" in status(pipeline.open("farm"), bad).failed[bad]
+    (note,) = status(pipeline.open("farm"), bad).notes
+    assert (note.day, note.cause, note.times) == (bad, "SceneError", 1)
+    assert "nir08" in note.error
 
 
 def test_a_catalog_that_fails_leaves_the_store_as_it_is(api, season, tmp_path):

@@ -19,7 +19,8 @@ ROOTS = ("cubes", "scenes", "field_stats", "inputs", "stac", "reports", "weights
         (keys.fields_key("mol", "late/a.geojson"), "inputs/mol/fields/late/a.geojson"),
         (keys.cube_state_key("mol"), "cubes/mol/repo"),
         (keys.scenes_key("mol", DAY), "scenes/mol/2026-05-01.json"),
-        (keys.failure_key("mol", DAY), "scenes/mol/2026-05-01.failed.json"),
+        (keys.note_key("mol", DAY, "day"), "scenes/mol/2026-05-01.failed.json"),
+        (keys.note_key("mol", DAY, "cube"), "scenes/mol/2026-05-01.cube.failed.json"),
         (keys.stats_key("mol", DAY), "field_stats/area=mol/date=2026-05-01/part-0.parquet"),
         (keys.weights_key("mol"), "weights/mol.arrow"),
         (keys.settled_key("mol"), "settled/mol.json"),
@@ -40,13 +41,15 @@ def test_every_key_is_where_it_always_was(key, stored):
 def test_what_is_made_is_in_the_folder_that_is_listed():
     assert keys.area_key("mol").startswith(keys.area_folder("mol") + "/")
     assert keys.fields_key("mol", "a").startswith(keys.fields_folder("mol") + "/")
-    for key in (keys.scenes_key("mol", DAY), keys.failure_key("mol", DAY)):
+    for key in (keys.scenes_key("mol", DAY), keys.note_key("mol", DAY, "day")):
         assert key.startswith(keys.scenes_folder("mol") + "/")
 
 
 def test_days_are_read_back_from_where_they_are():
-    assert keys.failed_day(keys.failure_key("mol", DAY)) == DAY
-    assert keys.failed_day(keys.scenes_key("mol", DAY)) is None
+    assert keys.noted(keys.note_key("mol", DAY, "day")) == (DAY, "day")
+    assert keys.noted(keys.note_key("mol", DAY, "cube")) == (DAY, "cube")
+    assert keys.noted(keys.scenes_key("mol", DAY)) is None
+    assert keys.noted("scenes/mol/2026-13-01.failed.json") is None
     folder = keys.stats_key("mol", DAY).removeprefix(keys.stats_folder("mol") + "/").split("/")[0]
     assert keys.stats_day(folder) == DAY
     folder = keys.item_key("mol", DAY).removeprefix(keys.collection_folder("mol") + "/")

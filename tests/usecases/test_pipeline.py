@@ -253,13 +253,13 @@ def test_an_unreadable_scene_fails_the_day_and_a_retry_goes_on_after_the_last(se
         done = []
         with pytest.raises(SceneGoneError, match=bad.replace("-", "")):
             done.extend(r.day for r in pipeline.ingest_days("farm", days, run_id="one"))
-        assert [str(d) for d in status(pipeline.open("farm"), days[-1]).failed] == [bad]
+        assert [str(n.day) for n in status(pipeline.open("farm"), days[-1]).notes] == [bad]
         assert Cube.open(pipeline.store, "farm").last_day < dt.date.fromisoformat(bad)
         earth_search.fault = None
         earth_search.reset_counts()
         again = [r.day for r in pipeline.ingest_days("farm", days, run_id="one", resume=True)]
         assert again[0] == dt.date.fromisoformat(bad)
-        assert status(pipeline.open("farm"), days[-1]).failed == {}
+        assert status(pipeline.open("farm"), days[-1]).notes == ()
         assert len(Cube.open(pipeline.store, "farm").days) == len(days)
 
 

@@ -27,7 +27,7 @@ def test_days_gaps_outcomes_and_stale_rows(season, tmp_path):
     assert found.outcomes == {
         name: outcomes.count(name) for name in ("observed", "all cloud", "no scene")
     }
-    assert (found.stale_days, found.stale_pairs, found.failed) == ((), 0, {})
+    assert (found.stale_days, found.stale_pairs, found.notes) == ((), 0, ())
     assert status(pipeline.open("farm"), days[2]).gaps == ()
 
     put_late_fields(pipeline, season)

@@ -1,0 +1,91 @@
+"""Notes on what went wrong with an area's days: kept until it is mended, for status and page."""
+
+import datetime as dt
+import json
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+from hydro_pipeline.errors import HydroError
+from hydro_pipeline.storage.keys import note_key, noted, scenes_folder
+from hydro_pipeline.storage.store import Store
+
+
+class Step(StrEnum):
+    """What was being done to a day when it failed; each has a note of its own."""
+
+    DAY = "day"
+    """Making the day from its scenes."""
+    STATISTICS = "statistics"
+    """Bringing the day's rows up to date."""
+    CUBE = "cube"
+    """Reading the day's stored pixels."""
+
+
+FAILED = {
+    Step.DAY: "could not be made",
+    Step.STATISTICS: "could not be sampled",
+    Step.CUBE: "cannot be read",
+}
+
+
+@dataclass(frozen=True)
+class Note:
+    """What went wrong with one step of one day, last."""
+
+    area: str
+    day: dt.date
+    step: Step
+    error: str
+    """The sentence that the error says."""
+    cause: str = ""
+    """The error's class, for example `SceneGoneError`; empty in notes of 0.1.0."""
+    times: int = 1
+    """How often in a row the step failed by this cause."""
+    run_id: str = ""
+
+    @property
+    def told(self) -> str:
+        """The note as a sentence."""
+        often = f" ({self.times} times in a row)" if self.times > 1 else ""
+        return f"{self.day} {FAILED[self.step]}: {self.error}{often}"
+
+
+def note(
+    store: Store, area_name: str, day: dt.date, step: Step, error: HydroError, run_id: str = ""
+) -> Note:
+    """Leave a note in place of the last one of the same step."""
+    cause = type(error).__name__
+    last = _read(store, area_name, day, step)
+    times = last.times + 1 if last is not None and last.cause == cause else 1
+    made = Note(area_name, day, step, str(error), cause, times, run_id)
+    told = asdict(made) | {"day": str(day)}
+    store.put(note_key(area_name, day, step), json.dumps(told, indent=1).encode())
+    return made
+
+
+def clear(store: Store, area_name: str, day: dt.date, step: Step) -> None:
+    """Take the note of a step away, if there is one."""
+    store.delete(note_key(area_name, day, step))
+
+
+def notes(store: Store, area_name: str) -> list[Note]:
+    """All notes on an area, by day; a note that cannot be read says so itself."""
+    found = [noted(o.key) for o in store.listing(scenes_folder(area_name))]
+    known = [(day, Step(step)) for day, step in filter(None, found) if step in Step]
+    read = (_read(store, area_name, day, step) for day, step in known)
+    return sorted((each for each in read if each is not None), key=lambda n: (n.day, n.step))
+
+
+def _read(store: Store, area_name: str, day: dt.date, step: Step) -> Note | None:
+    key = note_key(area_name, day, step)
+    data = store.get(key)
+    if data is None:
+        return None
+    try:
+        told = json.loads(data)
+        return Note(
+            area_name, day, step, str(told["error"]), str(told.get("cause", "")),
+            int(told.get("times", 1)), str(told.get("run_id", "")),
+        )  # fmt: skip
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        return Note(area_name, day, step, f"{store.url(key)} cannot be read ({error}); remove it")
