@@ -135,6 +135,7 @@ def test_a_second_identical_run_changes_nothing(one_run):
     ]
 
 
+@pytest.mark.slow
 def test_pieces_of_seven_days_on_s3_give_the_same(one_run, realcase, s3):
     pipeline = set_up(s3.settings(**options(realcase)), realcase)
     for start in range(0, len(DAYS), 7):
