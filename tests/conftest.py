@@ -100,7 +100,7 @@ def made(season: Season, tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
 
 @pytest.fixture(scope="session")
 def reported(made: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Reported:
-    """The season's page, with one file of fields that cannot be read, to warn of."""
+    """The season's page, with one file of fields that cannot be read, to warn of; to be read."""
     root = tmp_path_factory.mktemp("reported") / "root"
     shutil.copytree(made.settings.root, root)
     (root / "inputs/demo/fields/broken <b>.geojson").write_text("{")

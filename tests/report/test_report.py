@@ -3,6 +3,7 @@
 import base64
 import datetime as dt
 import re
+import shutil
 import sys
 import zlib
 
@@ -36,8 +37,10 @@ def unpack(text, dtype, width):
 
 
 @pytest.fixture
-def pipeline(reported):
-    return reported.pipeline
+def pipeline(reported, tmp_path):
+    """A copy of the reported season, to be changed."""
+    shutil.copytree(reported.pipeline.settings.root, tmp_path / "root")
+    return Pipeline(reported.pipeline.settings.model_copy(update={"root": str(tmp_path / "root")}))
 
 
 @given(arrays(st.sampled_from(["int16", "uint8", "uint16"]), (3, 5)))
