@@ -5,6 +5,7 @@ call may succeed later with nothing changed by a person (a service that is down,
 False where somebody has to change an input, a setting or a stored object first.
 """
 
+import datetime as dt
 from typing import ClassVar
 
 
@@ -44,6 +45,15 @@ class CubeMeaningError(HydroError):
 
 class StoredObjectError(HydroError):
     """A stored object is there but cannot be read as what it should be."""
+
+
+class DamagedCubeError(StoredObjectError):
+    """Stored pixels, or what says where they are, are lost or not what was written."""
+
+    def __init__(self, message: str, day: dt.date | None = None) -> None:
+        super().__init__(message)
+        self.day = day
+        """Whose pixels; None where the damage is not one day's."""
 
 
 class CatalogAnswerError(HydroError):

@@ -36,6 +36,8 @@ class Commit:
     """Pixels seen on this very day."""
     committed: bool
     """False if nothing changed, so that nothing was committed."""
+    damaged: tuple[dt.date, ...] = ()
+    """Later days that have to be mended next; only of a day that was mended itself."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class DayEdit:
             changed = part.is_new or bool(chunks)
             revision = 1 if part.is_new else int(part.arrays["revision"][part.index])
             touched = list(dict.fromkeys(chunk for _, _, chunk in chunks))
-            refreshed, carried = refresh(part, touched, self.length, target.max_age)
+            later = refresh(part, touched, self.length, target.max_age)
             if changed and not part.is_new:
                 revision += 1
             valid = sum(done.valid for done in written)
@@ -86,21 +88,21 @@ class DayEdit:
             dailies_changed = self._set_daily(revision, scene_count, valid, observed)
             snapshot, bytes_written = self.known.snapshot, 0
             if changed or dailies_changed:
-                bytes_written = sync(self._encoded_bytes(chunks + carried))
+                bytes_written = sync(self._encoded_bytes([*chunks, *later.chunks]))
                 with target.store.lock(target.key):
                     snapshot = session.commit(
                         f"{target.area.name} {self.day}",
                         metadata={
                             "area": target.area.name,
                             "day": str(self.day),
-                            "refreshed": [str(d) for d in refreshed],
+                            "refreshed": [str(d) for d in later.days],
                             **metadata,
                         },
                     )
         known = Known(snapshot, self.known.first or self.day, part.arrays, visited)
         commit = Commit(
-            revision, changed, refreshed, bytes_written, valid, observed,
-            committed=changed or dailies_changed,
+            revision, changed, later.days, bytes_written, valid, observed,
+            committed=changed or dailies_changed, damaged=later.damaged,
         )  # fmt: skip
         return commit, Head(target, self.head.repository, composite, known)
 
@@ -149,8 +151,10 @@ class DayEdit:
         return sum(await asyncio.gather(*(size(*chunk) for chunk in chunks)))
 
 
-def begin(head: Head, day: dt.date) -> DayEdit:
+def begin(head: Head, day: dt.date, mends: bool = False) -> DayEdit:
     """Start writing `day` onto the newest committed state, making the cube at the first.
+
+    With `mends`, stored pixels of the day that cannot be read are written anew.
 
     Raises `MissingDayError` if the day before is not committed, and `CubeMeaningError` if the cube
     was made with other settings. Nothing is stored then.
@@ -167,7 +171,7 @@ def begin(head: Head, day: dt.date) -> DayEdit:
         is_new = index == length
         if is_new:
             sync(grow(known.arrays, (*ARRAYS, "time", *DAILY), length + 1))
-        part = DayPart(session, target.url, index, day_number(day), is_new, known.arrays)
+        part = DayPart(session, target.url, index, day_number(day), is_new, known.arrays, mends)
     follows = known.snapshot == head.known.snapshot if head.known else known.first is None
     head = replace(head, repository=repository)
     return DayEdit(head, day, part, known, length + is_new, follows)

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 import zarr
 from odc.geo.xr import xr_coords
-from zarr.codecs import BloscCodec
+from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
 
 from hydro_pipeline.area import Area
 from hydro_pipeline.errors import CubeMeaningError
@@ -146,7 +146,10 @@ def create_arrays(store: icechunk.IcechunkStore, area: Area, meaning: dict[str, 
             chunks=(1, side, side),
             dtype="int16",
             fill_value=NODATA,
-            compressors=BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle"),
+            compressors=(
+                BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle"),
+                Crc32cCodec(),  # A chunk in which a bit has flipped must not be believed.
+            ),
             dimension_names=("time", "y", "x"),
             attributes={
                 **attributes,
@@ -177,6 +180,7 @@ def _create_daily(group: zarr.Group, name: str, dtype: str, attributes: dict[str
         shape=(0,),
         chunks=(4096,),
         dtype=dtype,
+        compressors=(ZstdCodec(), Crc32cCodec()),
         fill_value=-1,
         dimension_names=("time",),
         attributes=attributes,

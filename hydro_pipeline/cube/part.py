@@ -1,8 +1,9 @@
 """Windows of one day of a cube, read and written: by threads, or by the workers of a cluster."""
 
 import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,8 +14,10 @@ from zarr.core.sync import sync
 
 from hydro_pipeline.composite.kernel import count
 from hydro_pipeline.cube.layout import ARRAYS
-from hydro_pipeline.cube.read import read_parts, translated
+from hydro_pipeline.cube.read import read_pixels, translated
 from hydro_pipeline.cube.repeat import Position
+from hydro_pipeline.days import number_day
+from hydro_pipeline.errors import DamagedCubeError
 from hydro_pipeline.grid import Pixels, Tiling, Window, nothing
 from hydro_pipeline.product import Int16
 
@@ -55,6 +58,8 @@ class DayPart:
     """True if the day was not in the cube before."""
     opened: Mapping[str, Any] | None = None
     """The arrays of the cube by name, as `session` holds them; None: to be opened when needed."""
+    mends: bool = False
+    """Whether stored pixels of the day that cannot be read are written anew."""
 
     @cached_property
     def arrays(self) -> Mapping[str, Any]:
@@ -72,7 +77,8 @@ class DayPart:
 
     def fork(self) -> "DayPart":
         """The same day for another process; what it writes comes back in `Written.fork`."""
-        return DayPart(self.session.fork(), self.url, self.index, self.number, self.is_new)
+        fork = self.session.fork()
+        return replace(self, session=fork, opened=None)
 
     def previous(self, window: Window) -> Pixels:
         """The day before in a window; all nodata before the first day."""
@@ -81,18 +87,17 @@ class DayPart:
         return self.read(self.index - 1, window)
 
     def read(self, index: int, window: Window) -> Pixels:
-        """The day at position `index` in a window."""
-        with translated(self.url):
-            ndvi, on = read_parts([(self.arrays[name], (index, *window.slices)) for name in ARRAYS])
-        return ndvi, on
+        """The day at position `index` in a window. Raises `DamagedCubeError`."""
+        day = number_day(self.number - self.index + index)
+        return read_pixels(self.url, self.arrays, index, day, window)
 
     def write(self, window: Window, new: Pixels, before: Pixels) -> Written:
         """Put a window of the day's composite; `before` is the day before in it.
 
         Chunks that are already so are left alone. Those of a new day that are the day before's are
-        left for `repeat.repeat`.
+        left for `repeat.repeat`. Raises `DamagedCubeError` unless the day is mended.
         """
-        there = before if self.is_new else self.read(self.index, window)
+        there = before if self.is_new else self._there(window, new)
         same, changed = [], []
         for chunk in self.tiling.under(window):
             inner = chunk.within(window)
@@ -108,6 +113,17 @@ class DayPart:
             *count(new[1], self.number),
             self.session if isinstance(self.session, icechunk.ForkSession) else None,
         )
+
+    def _there(self, window: Window, new: Pixels) -> Pixels:
+        """The day as it is stored; while it is mended, what is damaged differs from `new`."""
+        if not self.mends:
+            return self.read(self.index, window)
+        ndvi, observed_on = (~made for made in new)
+        for chunk in self.tiling.under(window):
+            with contextlib.suppress(DamagedCubeError):
+                inner = chunk.within(window)
+                ndvi[inner], observed_on[inner] = self.read(self.index, chunk)
+        return ndvi, observed_on
 
     def put(self, index: int, chunks: Sequence[tuple[str, Window, Int16]]) -> None:
         """Write chunks, each of one array, of the day at position `index`, several at a time."""

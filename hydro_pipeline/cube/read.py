@@ -7,7 +7,7 @@ composite[t] = observed[t] where clear, else composite[t-1].
 import asyncio
 import contextlib
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -17,18 +17,20 @@ import zarr
 from numpy.typing import NDArray
 from zarr.core.sync import sync
 
+from hydro_pipeline.cube.damage import damage, damages
 from hydro_pipeline.cube.layout import ARRAYS, DAILY, MEANING, completed, repository_config
 from hydro_pipeline.days import number_day
 from hydro_pipeline.errors import (
     ConflictError,
     CubeMeaningError,
+    DamagedCubeError,
     HydroError,
     MissingDayError,
     StoreAccessError,
     StoreUnavailableError,
 )
 from hydro_pipeline.grid import Pixels, Tiling, Window
-from hydro_pipeline.storage.keys import cube_key
+from hydro_pipeline.storage.keys import cube_area, cube_key
 from hydro_pipeline.storage.store import Store
 
 BRANCH = "main"
@@ -145,7 +147,7 @@ class Cube:
     @cached_property
     def _dailies(self) -> dict[str, NDArray[Any]]:
         names = ("time", *DAILY)
-        with translated(self.url):
+        with translated(self.url, decoding=True):
             parts = [(self._array(name), slice(None)) for name in names]
             return dict(zip(names, read_parts(parts), strict=True))
 
@@ -153,14 +155,10 @@ class Cube:
         """NDVI (units of 1e-4) and observed_on (days since 1970-01-01) of a window, (y, x) each.
 
         Without a window, of the whole grid. Both int16, nodata -32768. One GET per chunk that the
-        window touches and array.
+        window touches and array. Raises `DamagedCubeError` where a chunk is lost or damaged.
         """
-        index, window = self.index(day), window or Window.whole(self.shape)
-        with translated(self.url):
-            ndvi, observed_on = read_parts(
-                [(self._array(n), (index, *window.slices)) for n in ARRAYS]
-            )
-        return ndvi, observed_on
+        window = window or Window.whole(self.shape)
+        return read_pixels(self.url, self._arrays, self.index(day), day, window)
 
     def prefetch(self, day: dt.date) -> None:
         """Fetch what says where the day's chunks are, so that reading them need not wait for it."""
@@ -205,13 +203,38 @@ def read_parts(parts: Sequence[tuple[Any, Any]]) -> list[NDArray[Any]]:
     return [np.asarray(part) for part in sync(read())]
 
 
+def read_pixels(
+    url: str, arrays: Mapping[str, Any], index: int, day: dt.date, window: Window
+) -> Pixels:
+    """The `day`, at position `index` of the `arrays` by name, in a window.
+
+    Raises `DamagedCubeError`, which names the first chunk that is lost or damaged.
+    """
+    with translated(url):
+        try:
+            ndvi, on = read_parts([(arrays[name], (index, *window.slices)) for name in ARRAYS])
+        except Exception as error:
+            if damage(error) is None:
+                raise
+            _, height, width = arrays[ARRAYS[0]].shape
+            tiling = Tiling((height, width), int(arrays[ARRAYS[0]].chunks[1]))
+            for found in damages(arrays, index, tiling.under(window)):
+                raise found.error(url, day) from error
+            raise StoreUnavailableError(f"{url}: {day} could not be read at first") from error
+    return ndvi, on
+
+
 @contextlib.contextmanager
-def translated(url: str) -> Iterator[None]:
-    """Turn Icechunk's errors into this package's."""
+def translated(url: str, decoding: bool = False) -> Iterator[None]:
+    """Turn Icechunk's errors into this package's; Zarr's too, where chunks are being decoded."""
     try:
         yield
     except HydroError:
         raise
+    except (RuntimeError, ValueError) as error:
+        if not decoding:
+            raise
+        raise _damaged(url, error) from error
     except icechunk.ConflictError:
         raise ConflictError(
             f"{url}: another run committed first; this day will be made again on top of it"
@@ -223,7 +246,17 @@ def translated(url: str) -> Iterator[None]:
                 f"{url}: access refused; check HYDRO_S3_ACCESS_KEY_ID and "
                 "HYDRO_S3_SECRET_ACCESS_KEY and the bucket's policy"
             ) from error
+        if damage(error) is not None:
+            raise _damaged(url, error) from error
         raise StoreUnavailableError(f"{url}: the store failed: {_short(text)}") from error
+
+
+def _damaged(url: str, error: BaseException) -> DamagedCubeError:
+    return DamagedCubeError(
+        f"{url}: an object that says what the cube holds is {damage(error)}; bring its last "
+        "version back, where the bucket keeps versions, or go back to the last state that can be "
+        f"read: hydro repair {cube_area(url)}"
+    )
 
 
 def _short(text: str) -> str:

@@ -10,6 +10,7 @@ from hydro_pipeline.composite.kernel import carry_block
 from hydro_pipeline.cube.layout import ARRAYS
 from hydro_pipeline.cube.part import DayPart
 from hydro_pipeline.days import number_day
+from hydro_pipeline.errors import DamagedCubeError
 from hydro_pipeline.grid import Window
 from hydro_pipeline.parallel import in_threads
 from hydro_pipeline.product import NODATA
@@ -30,23 +31,40 @@ class _Carried:
     """Pixels that have a value now and had none."""
 
 
-def refresh(
-    part: DayPart, changed: Sequence[Window], length: int, max_age: int
-) -> tuple[tuple[dt.date, ...], list[Chunk]]:
+@dataclass(frozen=True)
+class Refreshed:
+    """What was carried into the days after one that was written again."""
+
+    days: tuple[dt.date, ...] = ()
+    """Whose pixels changed."""
+    chunks: tuple[Chunk, ...] = ()
+    """That were written."""
+    damaged: tuple[dt.date, ...] = ()
+    """Days that are left as they are, since a chunk there cannot be read, and those after them."""
+
+
+def refresh(part: DayPart, changed: Sequence[Window], length: int, max_age: int) -> Refreshed:
     """Carry the `changed` chunks of a day into the days after it, up to position `length`, each
     until a day comes out unchanged. Values older than `max_age` days become nodata.
 
-    Returns the days whose pixels changed, and the chunks that were written; the revisions and
-    shares of these days follow.
+    The revisions and shares of the days that changed follow. A chunk that cannot be read raises
+    `DamagedCubeError`; while the day is mended it is left for its own day to be mended too.
     """
     if part.is_new or not changed or part.index + 1 == length:
-        return (), []
+        return Refreshed()
+    damaged: set[dt.date] = set()
 
     def carry(chunk: Window) -> list[_Carried]:
         carried = []
         before = part.read(part.index, chunk)
         for index in range(part.index + 1, length):
-            there = part.read(index, chunk)
+            try:
+                there = part.read(index, chunk)
+            except DamagedCubeError:
+                if not part.mends:
+                    raise
+                damaged.add(number_day(part.number + index - part.index))
+                break
             number = part.number + index - part.index
             new = carry_block(*there, *before, number, max_age)
             differing = [
@@ -65,9 +83,10 @@ def refresh(
     every = [carried for chunk in in_threads(carry, changed) for carried in chunk]
     _bump(part, every, length)
     first = part.number - part.index
-    return (
+    return Refreshed(
         tuple(number_day(first + index) for index in sorted({c.at for c in every})),
-        [(name, c.at, c.chunk) for c in every for name in c.names],
+        tuple((name, c.at, c.chunk) for c in every for name in c.names),
+        tuple(sorted(damaged)),
     )
 
 

@@ -7,6 +7,7 @@ import datetime as dt
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -56,6 +57,10 @@ class Chain:
     run_id: str
     cluster: Cluster | None = None
     """Whose workers read and write, if not this process."""
+    mends: bool = False
+    """Whether stored pixels of the days that cannot be read are written anew."""
+    records: bool = True
+    """Whether the days get a new record of their scenes."""
 
     @classmethod
     def of(cls, store: Store, area: Area, settings: Settings, run_id: str = "") -> "Chain":
@@ -111,7 +116,7 @@ def commit(
     forbid it; nothing is stored then.
     """
     started = time.perf_counter()
-    edit = begin(head, day)
+    edit = begin(head, day, chain.mends)
     if made is None:
         tally, written, composed = _compose(chain, edit, found)
         seconds, composite = {"compute": composed}, Id()
@@ -131,15 +136,21 @@ def commit(
         raise SceneError(f"{area} {day}: {'; '.join(warnings)} (HYDRO_OFFSET_CHECK=fail)")
     ids = [scene.id for scene in selection.scenes]
     with_data = int(np.count_nonzero(tally.counts[:, VALID]))
-    facts = {"scenes": ids, "run_id": chain.run_id, "outcome": outcome}
+    facts: dict[str, Any] = {"scenes": ids, "run_id": chain.run_id, "outcome": outcome}
+    if chain.mends:
+        facts["mended"] = True
     done, stored = edit.commit(written, with_data, facts, composite)
 
     def put_record() -> None:
+        if not chain.records:
+            return
         kept = record if done.committed else repeated(record, maker(stored, day))
         chain.store.put(scenes_key(area, day), to_bytes(kept))
 
     def clear_note() -> None:
         clear(chain.store, area, day, Step.DAY)
+        if chain.mends:
+            clear(chain.store, area, day, Step.CUBE)
 
     head = meanwhile(lambda: _prepared(stored) if more else stored, put_record, clear_note)
     seconds = {"read": found.seconds, **seconds, "store": time.perf_counter() - started}
@@ -161,6 +172,7 @@ def commit(
         seconds=seconds,
         preview=tally.preview,
         preview_age=tally.preview_age,
+        damaged=done.damaged,
     )
 
 

@@ -42,6 +42,8 @@ class DayReport:
     """NDVI thinned to at most 300 pixels on a side, units of 1e-4, nodata -32768."""
     preview_age: NDArray[np.int16]
     """Age thinned the same way, days, -1 where there is no value."""
+    damaged: tuple[dt.date, ...] = ()
+    """Later days that have to be mended next; only of a day that was mended itself."""
 
 
 def outcome_of(counts: NDArray[np.int64]) -> str:

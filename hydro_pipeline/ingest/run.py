@@ -11,7 +11,7 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 
 from hydro_pipeline.cube.head import Head
-from hydro_pipeline.errors import SceneError, SceneReadError
+from hydro_pipeline.errors import DamagedCubeError, SceneError, SceneReadError
 from hydro_pipeline.ingest.chain import Chain, Made, commit, make
 from hydro_pipeline.ingest.look_ahead import DayFound
 from hydro_pipeline.ingest.report import DayReport
@@ -66,6 +66,9 @@ def _commit(
 ) -> tuple[Head, DayReport]:
     try:
         return commit(chain, head, day, reading.result(), making.result(), more)
+    except DamagedCubeError as error:
+        note(chain.store, chain.area.name, error.day or day, Step.CUBE, error, chain.run_id)
+        raise
     except (SceneError, SceneReadError) as error:
         note(chain.store, chain.area.name, day, Step.DAY, error, chain.run_id)
         raise

@@ -8,7 +8,8 @@ import numpy as np
 import pystac
 from numpy.typing import NDArray
 
-from hydro_pipeline.errors import StoredObjectError
+from hydro_pipeline.errors import CatalogAnswerError, StoredObjectError
+from hydro_pipeline.scenes.item import parse_item
 from hydro_pipeline.scenes.scene import Refusal, Scene, Selection
 from hydro_pipeline.scenes.selection import contradiction
 from hydro_pipeline.scenes.sentinel2 import offset_finding
@@ -63,6 +64,15 @@ def repeated(record: dict[str, Any], maker: str | None) -> dict[str, Any]:
     return record | {"hydro:run_id": maker, "hydro:repeated_by": record["hydro:run_id"]}
 
 
+def items_of(record: dict[str, Any]) -> list[pystac.Item]:
+    """The items that a day was made from. Raises `StoredObjectError` if one cannot be read."""
+    source = f"record of {record['hydro:area']} {record['hydro:date']}"
+    try:
+        return [parse_item(feature, source, source) for feature in record["features"]]
+    except CatalogAnswerError as error:
+        raise StoredObjectError(str(error)) from None
+
+
 def is_by(record: dict[str, Any], run_id: str) -> bool:
     """Whether a run made a day, or repeated it last."""
     return run_id in (record["hydro:run_id"], record.get("hydro:repeated_by"))
@@ -80,9 +90,15 @@ def to_bytes(record: dict[str, Any]) -> bytes:
 
 def from_bytes(data: bytes) -> dict[str, Any]:
     """A stored record. Raises `ValueError` if it is none."""
-    record = json.loads(data)
+    try:
+        record = json.loads(data)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
     if not isinstance(record, dict) or "hydro:outcome" not in record:
         raise ValueError("not the record of a day")
+    lists = (record.get(name) for name in ("hydro:used", "hydro:refused", "features"))
+    if not all(isinstance(of, list) and all(isinstance(o, dict) for o in of) for of in lists):
+        raise ValueError("it does not list its scenes")
     return record
 
 

@@ -82,6 +82,9 @@ class DaySummary:
 NO_FILE = DaySummary(0, np.iinfo(np.int32).max, 0)
 """Summary of a day without a file: fresh exactly while no field is wanted."""
 
+NOT_READABLE = DaySummary(0, -1, 0)
+"""Summary of a day whose file cannot be read: never fresh."""
+
 
 @dataclass(frozen=True)
 class StalePairs:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import io
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,16 +11,25 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from hydro_pipeline.errors import ConflictError, StoredObjectError
+from hydro_pipeline.errors import ConflictError
 from hydro_pipeline.parallel import in_threads
 from hydro_pipeline.stats.schema import SCHEMA, as_rows
-from hydro_pipeline.stats.stale import NO_FILE, DaySummary, Wanted, row_digests, stale_pairs
+from hydro_pipeline.stats.stale import (
+    NO_FILE,
+    NOT_READABLE,
+    DaySummary,
+    Wanted,
+    row_digests,
+    stale_pairs,
+)
 from hydro_pipeline.storage.keys import stats_day, stats_folder, stats_key
 from hydro_pipeline.storage.store import Store
 
 FOOTER_BYTES = 8_192
 READ_THREADS = 16
 SUMMARY = b"hydro_pipeline"
+BROKEN = (pa.ArrowException, OSError, KeyError, ValueError)
+"""What pyarrow raises of a file that is not what was written."""
 
 
 @dataclass(frozen=True)
@@ -27,17 +37,29 @@ class DayFile:
     """A day's file as it was read."""
 
     rows: pa.Table | None
+    """None if there is no file, or a broken one: all rows are to be computed."""
     etag: str | None
+    broken: str | None = None
+    """A sentence on a file that cannot be read."""
 
 
 def read_day(store: Store, area_name: str, day: dt.date) -> DayFile:
-    """A day's rows, None if there is no file. Raises `StoredObjectError` if it is broken.
+    """A day's rows.
 
     A statistic that the file has no column of is null; its rows are stale by their hash.
     """
     key = stats_key(area_name, day)
     data, etag = store.get_versioned(key)
-    return DayFile(None if data is None else _decode(store.url(key), data), etag)
+    if data is None:
+        return DayFile(None, etag)
+    try:
+        return DayFile(_decode(data), etag)
+    except BROKEN as error:
+        broken = (
+            f"{store.url(key)} is not readable as Parquet ({error}); its rows are computed anew by "
+            f"hydro catch-up {area_name}"
+        )
+        return DayFile(None, etag, broken)
 
 
 def read_summary(store: Store, area_name: str, day: dt.date) -> DaySummary:
@@ -50,8 +72,9 @@ def read_summary(store: Store, area_name: str, day: dt.date) -> DaySummary:
         metadata = pq.read_metadata(pa.BufferReader(tail))
         digest, revision = (metadata.metadata or {})[SUMMARY].split(b",")
         return DaySummary(int(digest), int(revision), metadata.num_rows)
-    except (pa.ArrowInvalid, OSError, KeyError, ValueError):
-        return _summary(_decode(store.url(key), store.get(key) or b""))
+    except BROKEN:
+        file = read_day(store, area_name, day)
+        return NOT_READABLE if file.rows is None else _summary(file.rows)
 
 
 def is_stale(store: Store, area_name: str, wanted: Wanted, day: dt.date, revision: int) -> bool:
@@ -102,12 +125,15 @@ def read_table(
 ) -> pa.Table:
     """The rows of several days in one table, of one field if `field_id` is given.
 
-    Columns of `SCHEMA` with `date` after field_id; ordered by date and field_id.
+    Columns of `SCHEMA` with `date` after field_id; ordered by date and field_id. A file that
+    cannot be read is left out, with a warning that names it.
     """
 
     def rows(day: dt.date) -> pa.Table:
-        table = read_day(store, area_name, day).rows
-        table = SCHEMA.empty_table() if table is None else table
+        file = read_day(store, area_name, day)
+        if file.broken:
+            warnings.warn(file.broken, stacklevel=2)
+        table = SCHEMA.empty_table() if file.rows is None else file.rows
         if field_id is not None:
             table = table.filter(pc.equal(table["field_id"], field_id))
         dates = pa.array([day] * table.num_rows, pa.date32())
@@ -141,14 +167,9 @@ def _encode(rows: pa.Table) -> bytes:
     return sink.getvalue()
 
 
-def _decode(url: str, data: bytes) -> pa.Table:
-    try:
-        rows = pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
-        return as_rows(rows).combine_chunks()
-    except (pa.ArrowInvalid, KeyError, OSError, ValueError) as error:
-        raise StoredObjectError(
-            f"{url} is not readable as Parquet ({error}); remove it and its day is computed anew"
-        ) from None
+def _decode(data: bytes) -> pa.Table:
+    rows = pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
+    return as_rows(rows).combine_chunks()
 
 
 def _summary(rows: pa.Table) -> DaySummary:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -13,12 +14,14 @@ from numpy.typing import NDArray
 
 from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.days import day_number
+from hydro_pipeline.errors import DamagedCubeError
 from hydro_pipeline.stats.kernel import NEVER_OBSERVED, Summary
 from hydro_pipeline.stats.sample import AlikeDays, Amount, Samplers
 from hydro_pipeline.stats.schema import to_rows
 from hydro_pipeline.stats.stale import StalePairs, Wanted, stale_pairs
 from hydro_pipeline.stats.table import read_day, write_day
 from hydro_pipeline.stats.weights import FieldWeights
+from hydro_pipeline.storage.notes import Step, note
 from hydro_pipeline.storage.store import Store
 
 RUNS_AT_ONCE = 8
@@ -63,13 +66,16 @@ class StatsUpdate:
     """Of the wanted fields, in the same order."""
     now: dt.datetime
     """Goes into `computed_at`."""
+    anew: bool = False
+    """Whether rows are computed that seem to be up to date too."""
 
     def run(self, days: Sequence[dt.date]) -> Iterator[StatsReport]:
         """Update the days, several at a time; reports come in order. Memory does not grow with
-        the number of days. Raises `MissingDayError` before any work if a day is not in the cube.
+        the number of days. Raises `MissingDayError` before any work if a day is not in the cube,
+        and `DamagedCubeError` after all other days if one cannot be read, which has a note then.
         """
         alike = self.cube.alike(days)
-        samplers = Samplers(self.cube, self.weights.of, SAMPLES_BYTES)
+        damaged: list[DamagedCubeError] = []
         with (
             ThreadPoolExecutor(REQUESTS) as requests,
             ThreadPoolExecutor(CHUNKS) as chunks,
@@ -78,13 +84,33 @@ class StatsUpdate:
             requests.map(self.cube.prefetch, days[:1])
 
             def updates(days: Sequence[dt.date]) -> list[StatsReport]:
-                return self._updates(days, AlikeDays(samplers, chunks.map), requests)
+                pixels = AlikeDays(self._samplers, chunks.map)
+                return self._updates(days, pixels, requests, damaged)
 
             for reports in pool.map(updates, alike):
                 yield from reports
+        if damaged:
+            raise min(damaged, key=lambda error: error.day or days[0])
+
+    def current(self, day: dt.date, rows: pa.Table) -> NDArray[np.int64]:
+        """Positions of the fields whose row among a day's `rows` is up to date."""
+        stale = stale_pairs(self.wanted, day, self.cube.revisions[day], rows)
+        return np.setdiff1d(np.flatnonzero(self.wanted.on(day)), stale.compute)
+
+    def rows(self, day: dt.date, index: NDArray[np.int64]) -> pa.Table:
+        """The rows of the fields at the positions `index`, computed from the cube."""
+        return self._rows(day, index, AlikeDays(self._samplers, map).under(day, index))
+
+    @cached_property
+    def _samplers(self) -> Samplers:
+        return Samplers(self.cube, self.weights.of, SAMPLES_BYTES)
 
     def _updates(
-        self, days: Sequence[dt.date], pixels: AlikeDays, requests: ThreadPoolExecutor
+        self,
+        days: Sequence[dt.date],
+        pixels: AlikeDays,
+        requests: ThreadPoolExecutor,
+        damaged: list[DamagedCubeError],
     ) -> list[StatsReport]:
         """Days with the same pixels, which are read once as long as the same fields need them."""
         area = self.cube.area_name
@@ -95,10 +121,16 @@ class StatsUpdate:
             writing = []
             files = requests.map(lambda day: read_day(self.store, area, day), some)
             for day, file in zip(some, files, strict=True):
-                stale = stale_pairs(self.wanted, day, self.cube.revisions[day], file.rows)
+                known = None if self.anew else file.rows
+                stale = stale_pairs(self.wanted, day, self.cube.revisions[day], known)
                 before = pixels.read
-                if stale:
-                    rows = self._rows(day, stale.compute, pixels.under(day, stale.compute))
+                if stale or file.broken:
+                    try:
+                        rows = self._rows(day, stale.compute, pixels.under(day, stale.compute))
+                    except DamagedCubeError as error:
+                        note(self.store, area, day, Step.CUBE, error)
+                        damaged.append(error)
+                        continue
                     writing.append(
                         requests.submit(write_day, self.store, area, day, file, rows, stale.drop)
                     )

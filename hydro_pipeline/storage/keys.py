@@ -42,6 +42,11 @@ def cube_key(area_name: str) -> str:
     return f"cubes/{area_name}"
 
 
+def cube_area(cube: str) -> str:
+    """The area of a cube, by its key or URL."""
+    return posixpath.basename(cube)
+
+
 def cube_state_key(area_name: str) -> str:
     """The object of the cube that is written anew with each commit."""
     return f"{cube_key(area_name)}/repo"

@@ -18,13 +18,13 @@ class Step(StrEnum):
     STATISTICS = "statistics"
     """Bringing the day's rows up to date."""
     CUBE = "cube"
-    """Reading the day's stored pixels."""
+    """Reading what is stored of the day: its pixels and rows."""
 
 
 FAILED = {
     Step.DAY: "could not be made",
     Step.STATISTICS: "could not be sampled",
-    Step.CUBE: "cannot be read",
+    Step.CUBE: "is damaged",
 }
 
 

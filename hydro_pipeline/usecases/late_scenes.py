@@ -3,6 +3,7 @@
 import datetime as dt
 from typing import Any
 
+from hydro_pipeline.errors import StoredObjectError
 from hydro_pipeline.scenes.catalog import open_catalog
 from hydro_pipeline.scenes.scene import Selection
 from hydro_pipeline.scenes.selection import select
@@ -26,14 +27,22 @@ def changed_days(state: AreaState, now: dt.datetime) -> dict[dt.date, str]:
     if first > cube.last_day:
         return {}
     offered = open_catalog(state.settings).scenes(area, first, cube.last_day)
-    changes = {day: _change(state.record(day), select(items)) for day, items in offered.items()}
+    changes = {day: _change(_record(state, day), select(items)) for day, items in offered.items()}
     return {day: change for day, change in sorted(changes.items()) if change}
+
+
+def _record(state: AreaState, day: dt.date) -> dict[str, Any] | None:
+    """A day's record; None if there is none, or it cannot be read."""
+    try:
+        return state.record(day)
+    except StoredObjectError:
+        return None
 
 
 def _change(record: dict[str, Any] | None, selection: Selection) -> str | None:
     """What is new, changed or gone since the day was made, or None."""
     if record is None:
-        return "it has no record of its scenes"
+        return "it has no record of its scenes that can be read"
     recorded = {
         used["id"]: (used["id"], used["baseline"], used["updated"], used["offset"])
         for used in record["hydro:used"]

@@ -12,7 +12,7 @@ from hydro_pipeline.area import Area
 from hydro_pipeline.cube.head import look, open_head
 from hydro_pipeline.cube.layout import check_meaning, meaning
 from hydro_pipeline.cube.read import Cube
-from hydro_pipeline.errors import AreaError, MissingDayError
+from hydro_pipeline.errors import AreaError, MissingDayError, StoredObjectError
 from hydro_pipeline.ingest.chain import Chain
 from hydro_pipeline.ingest.look_ahead import read_ahead
 from hydro_pipeline.ingest.report import DayReport
@@ -101,10 +101,14 @@ class Pipeline:
         found = read_ahead(self._items(area, days), area, self.settings, chain.tiling)
         yield from run(chain, head, found, days[-1])
 
-    def update_field_stats(self, name: str, days: Sequence[dt.date]) -> Iterator[StatsReport]:
+    def update_field_stats(
+        self, name: str, days: Sequence[dt.date], *, anew: bool = False
+    ) -> Iterator[StatsReport]:
         """Compute exactly the stale (field, day) pairs in `days` and drop unwanted rows.
 
-        Reads the stored cube only. Raises `MissingDayError` if a day is not in the cube.
+        With `anew`, all pairs of fields planted by then. Reads the stored cube only. Raises
+        `MissingDayError` if a day is not in the cube, and `DamagedCubeError` after all other days
+        if pixels of one cannot be read.
         """
         with ThreadPoolExecutor(1) as pool:
             pool.submit(load_kernel)
@@ -119,15 +123,14 @@ class Pipeline:
         now = dt.datetime.now(dt.UTC)
         what = state.area, state.fields.fields, self.settings.zonal_weights
         with FieldWeights(self.store, *what) as weights:
-            update = StatsUpdate(self.store, cube, state.wanted, weights, now)
+            update = StatsUpdate(self.store, cube, state.wanted, weights, now, anew)
             yield from update.run(sorted(days))
 
     def settled(self, name: str) -> bool:
         """True if nothing changed since statistics were last seen complete; three requests."""
         data = self.store.get(settled_key(name))
-        return data is not None and json.loads(data) == stored_versions(
-            self.store, name, self.settings.zonal_weights
-        )
+        now = stored_versions(self.store, name, self.settings.zonal_weights)
+        return data == json.dumps(now).encode()
 
     def _items(
         self, area: Area, days: Sequence[dt.date]
@@ -144,5 +147,8 @@ class Pipeline:
             yield from ((day, found[day]) for day in batch)
 
     def _made_by(self, name: str, day: dt.date, run_id: str) -> bool:
-        record = read_record(self.store, name, day) if run_id else None
+        try:
+            record = read_record(self.store, name, day) if run_id else None
+        except StoredObjectError:
+            return False
         return record is not None and is_by(record, run_id)

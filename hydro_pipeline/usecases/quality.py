@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hydro_pipeline.composite.kernel import NO_LIMIT, carry_block
 from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.days import day_number
+from hydro_pipeline.errors import DamagedCubeError, StoredObjectError
 from hydro_pipeline.grid import Window, nothing
 from hydro_pipeline.product import NODATA, PRODUCT, Int16
 from hydro_pipeline.usecases.state import AreaState
@@ -20,9 +22,9 @@ SUDDEN_LOSS = 0.1
 """A valid share that falls by more than this from one day to the next is suspicious."""
 
 
-def sample_days(days: Sequence[dt.date]) -> list[dt.date]:
-    """At most `SAMPLE_DAYS` of `days`, evenly spread, with the first and the last."""
-    count = min(len(days), SAMPLE_DAYS)
+def sample_days(days: Sequence[dt.date], most: int = SAMPLE_DAYS) -> list[dt.date]:
+    """At most so many of `days`, evenly spread, with the first and the last."""
+    count = min(len(days), most)
     return [days[i] for i in np.linspace(0, len(days) - 1, count).round().astype(int)]
 
 
@@ -39,8 +41,11 @@ def unlawful(cube: Cube, days: Sequence[dt.date]) -> list[str]:
     wrong = []
     for day in sample_days(days):
         window = sample_window(cube, day)
-        stored = cube.read(day, window)
-        before = _before(cube, day, window)
+        try:
+            stored, before = cube.read(day, window), _before(cube, day, window)
+        except DamagedCubeError as error:
+            wrong.append(str(error))
+            continue
         lawful = carry_block(
             *stored, *before, day_number(day), NO_LIMIT if limit is None else limit
         )
@@ -55,7 +60,10 @@ def out_of_range(cube: Cube, days: Sequence[dt.date]) -> list[str]:
     (lowest, highest), title = PRODUCT.main.limits, PRODUCT.main.title
     wrong = []
     for day in sample_days(days):
-        ndvi, observed_on = cube.read(day, sample_window(cube, day))
+        try:
+            ndvi, observed_on = cube.read(day, sample_window(cube, day))
+        except DamagedCubeError:
+            continue  # `unlawful` says so.
         has_value = ndvi != NODATA
         values = ndvi[has_value]
         if ((values < lowest) | (values > highest)).any():
@@ -63,6 +71,15 @@ def out_of_range(cube: Cube, days: Sequence[dt.date]) -> list[str]:
         if (has_value != (observed_on != NODATA)).any() or observed_on.max() > day_number(day):
             wrong.append(f"{day}: observed_on does not fit the {title}")
     return wrong
+
+
+def impossible(ndvi: Int16, observed_on: Int16, day: dt.date) -> NDArray[np.bool_]:
+    """Where a pixel of `day` is not valid, or has a value without its day of observation."""
+    lowest, highest = PRODUCT.main.limits
+    has_value = ndvi != NODATA
+    wrong = has_value & ((ndvi < lowest) | (ndvi > highest))
+    wrong |= (has_value != (observed_on != NODATA)) | (observed_on > day_number(day))
+    return np.asarray(wrong)
 
 
 def sudden_losses(cube: Cube, days: Sequence[dt.date]) -> list[str]:
@@ -81,7 +98,11 @@ def unrecorded(state: AreaState, days: Sequence[dt.date]) -> list[str]:
     counts = cube.daily("scene_count")
     wrong = []
     for day in days:
-        record = state.record(day)
+        try:
+            record = state.record(day)
+        except StoredObjectError as error:
+            wrong.append(f"{day}: {error}")
+            continue
         recorded = None if record is None else len(record["hydro:used"])
         made_from = int(counts[cube.index(day)])
         if recorded != made_from:

@@ -1,7 +1,9 @@
 """An area opened once: what its readers get, and what did not change is not read again."""
 
+import contextlib
 import datetime as dt
 import json
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -12,7 +14,7 @@ import pyarrow as pa
 
 from hydro_pipeline.area import Area
 from hydro_pipeline.cube.read import Cube
-from hydro_pipeline.errors import MissingDayError
+from hydro_pipeline.errors import MissingDayError, StoreAccessError, StoredObjectError
 from hydro_pipeline.fields.fields import (
     FieldsReading,
     fields_etag,
@@ -141,8 +143,16 @@ class AreaState:
         return read_record(self.store, self.name, day)
 
     def records(self) -> list[dict[str, Any]]:
-        """The record of every day of the cube, in order; empty where one is missing."""
-        return [record or {} for record in self._of_each_day(self.record)]
+        """The record of every day of the cube, in order; empty where one is missing or broken."""
+
+        def record(day: dt.date) -> dict[str, Any]:
+            try:
+                return self.record(day) or {}
+            except StoredObjectError as error:
+                warnings.warn(str(error), stacklevel=2)
+                return {}
+
+        return self._of_each_day(record)
 
     def is_stale(self, day: dt.date) -> bool:
         """Whether a day of the cube has a stale or unwanted row."""
@@ -164,7 +174,8 @@ class AreaState:
         stale = self._of_each_day(self.is_stale)
         days = [day for day, is_so in zip(self.made_cube.days, stale, strict=True) if is_so]
         if not days:
-            self.store.put(settled_key(self.name), json.dumps(self.versions).encode())
+            with contextlib.suppress(StoreAccessError):  # Reading needs no right to write.
+                self.store.put(settled_key(self.name), json.dumps(self.versions).encode())
         return days
 
     def _of_each_day[T](self, work: Callable[[dt.date], T]) -> list[T]:

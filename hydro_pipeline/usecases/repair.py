@@ -1,0 +1,58 @@
+"""Mend what is damaged of an area: days made again from the scenes that are recorded of them."""
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+import pystac
+
+from hydro_pipeline.area import Area
+from hydro_pipeline.cube.head import look, open_head
+from hydro_pipeline.errors import StoredObjectError
+from hydro_pipeline.ingest.chain import Chain
+from hydro_pipeline.ingest.look_ahead import read_ahead
+from hydro_pipeline.ingest.report import DayReport
+from hydro_pipeline.ingest.run import run
+from hydro_pipeline.scenes.day_record import items_of, read_record
+from hydro_pipeline.usecases.pipeline import Pipeline
+
+
+def repair(
+    pipeline: Pipeline, name: str, days: Iterable[dt.date], run_id: str = ""
+) -> Iterator[DayReport]:
+    """Make `days` again from their recorded scenes, in order, and all their rows.
+
+    What is damaged of them is written anew, without being read; days after them follow, and those
+    of these that are damaged too are made again in their turn. The record of a day stays; a day
+    without one is made from what the catalog has. Raises `DamagedCubeError` where the day before
+    one is damaged, which has to be repaired first, and what `run` raises.
+    """
+    area, left = pipeline.area(name), set(days)
+    while left:
+        day = min(left)
+        report = _mend(pipeline, area, day, run_id)
+        left = left - {day} | set(report.damaged)
+        changed = sorted({day, *report.refreshed} - left)
+        for _ in pipeline.update_field_stats(name, changed, anew=True):
+            pass
+        yield report
+
+
+def _mend(pipeline: Pipeline, area: Area, day: dt.date, run_id: str) -> DayReport:
+    recorded = _recorded(pipeline, area, day)
+    items = pipeline.catalog.scenes(area, day, day)[day] if recorded is None else recorded
+    chain = Chain.of(pipeline.store, area, pipeline.settings, run_id)
+    chain = replace(chain, mends=True, records=recorded is None)
+    head = look(open_head(chain.target), day)
+    found = read_ahead([(day, items)], area, pipeline.settings, chain.tiling)
+    (report,) = run(chain, head, found, day)
+    return report
+
+
+def _recorded(pipeline: Pipeline, area: Area, day: dt.date) -> Sequence[pystac.Item] | None:
+    """The items that a day was made from; None if that is not recorded, or not readable."""
+    try:
+        record = read_record(pipeline.store, area.name, day)
+        return None if record is None else items_of(record)
+    except StoredObjectError:
+        return None
