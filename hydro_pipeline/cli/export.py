@@ -35,11 +35,17 @@ def export(
     say(f"{len(written)} files written to {to}/" if len(written) > 1 else f"written: {written[0]}")
 
 
-def report(name: Name) -> None:
+def report(
+    name: Name,
+    to: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="File to write; unset: under HYDRO_ROOT."),
+    ] = None,
+) -> None:
     """Write the report page of an area: map, table and series in one file, for any browser."""
     from hydro_pipeline.report.page import write_report
 
-    made = write_report(open_pipeline().open(name))
+    made = write_report(open_pipeline().open(name), to)
     say(f"{made.url}: {made.fields} fields, {made.days} days, {made.size / 1e6:.1f} MB")
     if made.warnings:
         say(f"{made.warnings} data warnings, listed at the page's end")

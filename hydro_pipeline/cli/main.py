@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from hydro_pipeline.cli.export import export, record, report, stac
+from hydro_pipeline.cli.health import repair, verify
 from hydro_pipeline.cli.inputs import area_app, fields_app
 from hydro_pipeline.cli.outputs import stats, status
 from hydro_pipeline.cli.terminal import (
@@ -157,6 +158,8 @@ app.command(
     )
 )(stats)
 app.command(epilog=examples("hydro status", "hydro status mol"))(status)
+app.command(epilog=examples("hydro verify mol", "hydro verify mol --sample 10"))(verify)
+app.command(epilog=examples("hydro repair mol", "hydro repair mol --day 2026-05-07"))(repair)
 
 
 app.command(
@@ -165,7 +168,7 @@ app.command(
         "hydro export mol --format netcdf --field F04 f04.nc",
     )
 )(export)
-app.command(epilog=examples("hydro report mol"))(report)
+app.command(epilog=examples("hydro report mol", "hydro report mol --out mol.html"))(report)
 app.command(epilog=examples("hydro stac mol --from 2026-05-01"))(stac)
 
 

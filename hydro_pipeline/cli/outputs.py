@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hydro_pipeline.cli.terminal import FROM, TO, Name, open_pipeline, out, say, table, warn
+from hydro_pipeline.cli.terminal import (
+    FROM,
+    TO,
+    Name,
+    fail,
+    open_pipeline,
+    out,
+    say,
+    table,
+    warn,
+)
+from hydro_pipeline.errors import InputError, StoredObjectError
 from hydro_pipeline.product import PRODUCT
 
 if TYPE_CHECKING:
@@ -68,8 +79,15 @@ def status(
     names = [name] if name else pipeline.names()
     if not names:
         say(f"no area in {pipeline.settings.root} yet; set one with `hydro area set`")
+    today, broken = dt.datetime.now(dt.UTC).date(), False
     for each in names:
-        _say_status(stands(pipeline.open(each), dt.datetime.now(dt.UTC).date()))
+        try:
+            _say_status(stands(pipeline.open(each), today))
+        except (StoredObjectError, InputError) as error:  # Other areas may be as they should.
+            fail(f"{each}: {error}")
+            broken = True
+    if broken:
+        raise typer.Exit(1)
 
 
 def _say_status(found: "AreaStatus") -> None:

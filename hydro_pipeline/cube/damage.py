@@ -52,7 +52,7 @@ def damage(error: BaseException) -> str | None:
             return None
     elif not isinstance(error, RuntimeError | ValueError | TypeError):
         return None
-    return f"not what was written ({text[:100]})"
+    return f"not what was written ({text.split(' context:')[0].split('. ')[0][:100]})"
 
 
 def damages(arrays: Mapping[str, Any], index: int, chunks: Sequence[Window]) -> list[Damage]:

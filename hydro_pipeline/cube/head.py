@@ -162,12 +162,18 @@ def _bound(array: zarr.Array[Any], session: icechunk.Session) -> zarr.Array[Any]
 
 
 def create_repository(target: Target) -> icechunk.Repository:
-    """The cube's repository, made if it is not there."""
+    """The cube's repository, made if it is not there, also over what a killed process left of it.
+
+    Raises `DamagedCubeError` where a cube has lost the object that names its states.
+    """
     with translated(target.url), target.store.lock(target.key):
+        repository = open_repository(target.store, target.area.name)
+        if repository is not None:
+            return repository
         storage = target.store.icechunk_storage(target.key)
-        if icechunk.Repository.exists(storage):
-            return icechunk.Repository.open(storage)
-        return icechunk.Repository.create(storage, config=repository_config())
+        return icechunk.Repository.create(
+            storage, config=repository_config(), check_clean_root=False
+        )
 
 
 async def grow(arrays: Mapping[str, Any], names: Sequence[str], length: int) -> None:

@@ -30,10 +30,15 @@ from hydro_pipeline.errors import (
     StoreUnavailableError,
 )
 from hydro_pipeline.grid import Pixels, Tiling, Window
-from hydro_pipeline.storage.keys import cube_area, cube_key
+from hydro_pipeline.storage.keys import cube_area, cube_key, cube_state_key
 from hydro_pipeline.storage.store import Store
 
 BRANCH = "main"
+REFUSED = (
+    *("Denied", "InvalidAccessKeyId", "SignatureDoesNotMatch"),
+    *("(os error 1)", "(os error 13)", "(os error 30)"),
+)
+"""In the texts of Icechunk's errors where a bucket or a directory refuses."""
 
 
 class Cube:
@@ -184,14 +189,24 @@ class Cube:
 
 
 def open_repository(store: Store, area_name: str) -> icechunk.Repository | None:
-    """An area's Icechunk repository, or None if there is none."""
+    """An area's Icechunk repository, or None if there is none.
+
+    Raises `DamagedCubeError` where there are states of a cube, but not the object that names them.
+    """
     key = cube_key(area_name)
     with translated(store.url(key)):
         storage = store.icechunk_storage(key)
         try:
             return icechunk.Repository.open(storage, config=repository_config())
         except icechunk.RepositoryNotFoundError:
-            return None
+            states = [o for o in store.listing(f"{key}/snapshots") if "#" not in o.key]
+            if len(states) <= 1:  # The first is written before the repository is there.
+                return None
+            raise DamagedCubeError(
+                f"{store.url(cube_state_key(area_name))} is lost, which names the {len(states)} "
+                "states of the cube; bring its last version back from the bucket's versions or a "
+                "copy, or remove that folder and run its days again"
+            ) from None
 
 
 def read_parts(parts: Sequence[tuple[Any, Any]]) -> list[NDArray[Any]]:
@@ -241,10 +256,10 @@ def translated(url: str, decoding: bool = False) -> Iterator[None]:
         ) from None
     except icechunk.IcechunkError as error:
         text = str(error)
-        if any(word in text for word in ("Denied", "InvalidAccessKeyId", "SignatureDoesNotMatch")):
+        if any(word in text for word in REFUSED):
             raise StoreAccessError(
                 f"{url}: access refused; check HYDRO_S3_ACCESS_KEY_ID and "
-                "HYDRO_S3_SECRET_ACCESS_KEY and the bucket's policy"
+                "HYDRO_S3_SECRET_ACCESS_KEY and the bucket's policy, or who may write a directory"
             ) from error
         if damage(error) is not None:
             raise _damaged(url, error) from error

@@ -1,5 +1,6 @@
 """What was observed on each day, as small pictures that the page carries forward by itself."""
 
+import contextlib
 import datetime as dt
 import json
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.days import day_number
+from hydro_pipeline.errors import StoreAccessError
 from hydro_pipeline.grid import Window
 from hydro_pipeline.outputs.colours import ndvi_class
 from hydro_pipeline.parallel import in_threads
@@ -49,20 +51,28 @@ def frames(store: Store, cube: Cube) -> Frames:
     for day in (day for day in cube.days if observed[day] > 0):
         state = [cube.revisions[day], observed[day]]
         old = kept.get(str(day))
-        packed = old[1] if old is not None and old[0] == state else pack(_frame(cube, day, step))
+        packed = (
+            old[1]
+            if isinstance(old, list) and old[:1] == [state]
+            else pack(_frame(cube, day, step))
+        )
         made[day] = [state, packed]
     if {str(day): one for day, one in made.items()} != kept:
         document = {"step": step, "frames": {str(day): one for day, one in made.items()}}
-        store.put(key, json.dumps(document).encode())
+        with contextlib.suppress(StoreAccessError):  # Reading needs no right to write.
+            store.put(key, json.dumps(document).encode())
     shape = -(-height // step), -(-width // step)
     return Frames(step, shape, {day: packed for day, (_, packed) in made.items()})
 
 
 def _kept(data: bytes | None, step: int) -> dict[str, Any]:
-    if data is None:
+    """The pictures kept; none where they are of another size, or cannot be read."""
+    try:
+        document = json.loads(data or b"{}")
+        kept: dict[str, Any] = document["frames"] if document.get("step") == step else {}
+        return dict(kept)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return {}
-    document = json.loads(data)
-    return dict(document["frames"]) if document["step"] == step else {}
 
 
 def _step(shape: tuple[int, int], observed_pixels: float) -> int:

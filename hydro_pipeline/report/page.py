@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -42,10 +43,11 @@ class Report:
     """Sentences on what is wrong with the data."""
 
 
-def write_report(state: AreaState) -> Report:
+def write_report(state: AreaState, to: Path | None = None) -> Report:
     """Write the page of an area from its stored cube, statistics and records.
 
-    Raises `MissingDayError` if the area has no day yet.
+    It goes to the file `to`; None: under the root. Raises `MissingDayError` if the area has no day
+    yet.
     """
     area, cube, fields = state.area, state.made_cube, state.fields.fields
     records = state.records()
@@ -77,8 +79,13 @@ def write_report(state: AreaState) -> Report:
     }
     data = page(content).encode()
     key = report_key(area.name)
-    state.store.put(key, data)
-    return Report(key, state.store.url(key), len(data), len(fields), cube.length, len(warnings))
+    if to is None:
+        state.store.put(key, data)
+    else:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        to.write_bytes(data)
+    url = state.store.url(key) if to is None else str(to)
+    return Report(key, url, len(data), len(fields), cube.length, len(warnings))
 
 
 def page(content: dict[str, Any]) -> str:

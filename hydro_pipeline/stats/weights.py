@@ -1,5 +1,6 @@
 """How much each pixel of the grid counts in each field: built once, then kept."""
 
+import contextlib
 import hashlib
 import itertools
 import json
@@ -22,6 +23,7 @@ from rasterio.features import rasterize
 from shapely.geometry.base import BaseGeometry
 
 from hydro_pipeline.area import Area
+from hydro_pipeline.errors import StoreAccessError
 from hydro_pipeline.fields.fields import Field
 from hydro_pipeline.fields.file import LONLAT, Geometries, reprojected
 from hydro_pipeline.settings import ZonalWeights
@@ -129,12 +131,14 @@ class FieldWeights:
                 stored = _unpack(self._store.get(key), identity)
                 found = _completed(stored, self._area, self._fields, self._method)
                 if found is not stored:
-                    self._storing = self._pool.submit(
-                        lambda: self._store.put(key, _pack(found, identity))
-                    )
+                    self._storing = self._pool.submit(self._keep, key, _pack(found, identity))
                 ids = tuple(field.field_id for field in self._fields)
                 self._kept = replace(found, field_ids=ids)
             return self._kept
+
+    def _keep(self, key: str, data: bytes) -> None:
+        with contextlib.suppress(StoreAccessError):  # Reading needs no right to write.
+            self._store.put(key, data)
 
 
 def _completed(

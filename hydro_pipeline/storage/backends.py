@@ -5,7 +5,7 @@ Another kind is one more class, and a line in `backend_of`.
 
 import contextlib
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -47,6 +47,8 @@ class Backend(Protocol):
 
     kinds: ClassVar[frozenset[str]]
     """As Dagster draws it, if at all."""
+    advice: ClassVar[str]
+    """What to check where access is refused."""
 
     @property
     def absolute_root(self) -> str:
@@ -79,9 +81,11 @@ class Backend(Protocol):
     def missing(self, error: BaseException) -> str | None:
         """A sentence if the error says that the place itself is not there, else None."""
 
-    def prepare(self) -> Iterator[str]:
-        """Make the place, if need be; yields what was found, in lines. Raises `StoreAccessError`
-        or `StoreUnavailableError`.
+    def prepare(self, probe: Callable[[], str]) -> Iterator[str]:
+        """Make the place, if need be; yields what was found, in lines.
+
+        `probe` tells whether it can be used, in a sentence, or raises; it is asked before anything
+        there is changed, and after. Raises `StoreAccessError` or `StoreUnavailableError`.
         """
 
 
@@ -97,6 +101,7 @@ class Directory:
     """A directory of this machine; processes take turns by lock files in it."""
 
     kinds: ClassVar = frozenset[str]()
+    advice: ClassVar = "check who owns the directory and may write there"
 
     def __init__(self, settings: Settings) -> None:
         self._given = settings.root
@@ -145,9 +150,10 @@ class Directory:
     def missing(self, _error: BaseException) -> None:
         """Never: the directory was made."""
 
-    def prepare(self) -> Iterator[str]:
-        """Nothing is left to do."""
+    def prepare(self, probe: Callable[[], str]) -> Iterator[str]:
+        """Nothing is left to do but to look."""
         yield f"directory {self._given}: {'found' if self._was_there else 'made'}"
+        yield probe()
 
 
 class S3:
@@ -157,6 +163,9 @@ class S3:
     """
 
     kinds: ClassVar = frozenset({"s3"})
+    advice: ClassVar = (
+        "check HYDRO_S3_ACCESS_KEY_ID, HYDRO_S3_SECRET_ACCESS_KEY and the bucket's policy"
+    )
 
     def __init__(self, settings: Settings) -> None:
         self.absolute_root = settings.root
@@ -212,7 +221,7 @@ class S3:
             "make it with `hydro init`"
         )
 
-    def prepare(self) -> Iterator[str]:
+    def prepare(self, probe: Callable[[], str]) -> Iterator[str]:
         """Bucket, versioning and lifecycle."""
         client = boto3.client(
             "s3",
@@ -225,7 +234,9 @@ class S3:
             ),
             **self._keys("aws_"),
         )
-        return bucket.prepare(client, self.absolute_root, self.bucket, self.prefix, self._region)
+        return bucket.prepare(
+            client, self.absolute_root, self.bucket, self.prefix, self._region, probe
+        )
 
     def _keys(self, before: str = "") -> dict[str, Any]:
         """Both keys under the names that clients have for them, or nothing: the default chain."""

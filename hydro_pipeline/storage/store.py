@@ -26,6 +26,8 @@ from hydro_pipeline.storage.backends import backend_of
 TRIES = Tries(attempts=100)
 """Of a write that others come before."""
 REFUSALS = (PermissionDeniedError, UnauthenticatedError, PermissionError)
+REFUSED = ("403 Forbidden", "(os error 1)", "(os error 13)", "(os error 30)")
+"""Texts of other errors that refuse: S3, and a directory without permission or read-only."""
 
 
 @dataclass(frozen=True)
@@ -189,10 +191,9 @@ class Store:
             raise
         except (BaseError, OSError) as error:
             self._check_place(error)
-            if isinstance(error, REFUSALS) or "403 Forbidden" in str(error):
+            if isinstance(error, REFUSALS) or any(mark in str(error) for mark in REFUSED):
                 raise StoreAccessError(
-                    f"{self.url(key)}: access refused; check HYDRO_S3_ACCESS_KEY_ID, "
-                    f"HYDRO_S3_SECRET_ACCESS_KEY and the bucket's policy ({_first_line(error)})"
+                    f"{self.url(key)}: access refused; {self.backend.advice} ({_first_line(error)})"
                 ) from None
             raise StoreUnavailableError(
                 f"{self.url(key)}: the store at {self.backend.service} failed: {_first_line(error)}"

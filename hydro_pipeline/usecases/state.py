@@ -67,7 +67,7 @@ class ListedCube:
     @cached_property
     def cube(self) -> Cube | None:
         """None if no day was committed."""
-        return None if self.etag is None else Cube.open(self.store, self.name)
+        return Cube.open(self.store, self.name)
 
 
 @dataclass(frozen=True)

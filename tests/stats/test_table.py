@@ -3,6 +3,7 @@
 import datetime as dt
 import io
 import os
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,6 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from hydro_pipeline.errors import StoredObjectError
 from hydro_pipeline.stats.stale import NO_FILE
 from hydro_pipeline.stats.table import (
     DayFile,
@@ -109,11 +109,21 @@ def test_two_processes_on_one_day(store):
     assert stored == sorted(f"{p}{n}" for p in "pq" for n in range(15))
 
 
-def test_a_broken_file_is_named(store):
-    store.put(stats_key("farm", DAY), b"PAR1 not really")
-    for read in (read_day, read_summary):
-        with pytest.raises(StoredObjectError, match="date=2024-05-01"):
-            read(store, "farm", DAY)
+@pytest.mark.parametrize("data", [b"", b"PAR1 not really", bytes(20_000), b"PAR1" * 5_000])
+def test_a_broken_file_is_named_stale_and_written_anew(store, data):
+    w = wanted(A, B)
+    write_day(store, "farm", DAY + dt.timedelta(1), DayFile(None, None), of(w, "a"), [])
+    store.put(stats_key("farm", DAY), data)
+    broken = read_day(store, "farm", DAY)
+    assert broken.rows is None
+    assert "date=2024-05-01/part-0.parquet is not readable as Parquet" in str(broken.broken)
+    assert is_stale(store, "farm", w, DAY, 1)
+    assert is_stale(store, "farm", replace(wanted(), complete=True), DAY, 1)
+    with pytest.warns(UserWarning, match="date=2024-05-01.*hydro catch-up farm"):
+        table = read_table(store, "farm", [DAY, DAY + dt.timedelta(1)])
+    assert table["date"].to_pylist() == [DAY + dt.timedelta(1)]
+    write_day(store, "farm", DAY, broken, of(w, "a", "b"), [])
+    assert read_day(store, "farm", DAY).rows["field_id"].to_pylist() == ["a", "b"]
 
 
 @pytest.mark.parametrize("name", ["field_id", "field_hash", "cube_revision", "pixel_count"])
@@ -122,8 +132,9 @@ def test_a_file_without_what_every_row_has_is_named(settings, name):
     sink = io.BytesIO()
     pq.write_table(of(wanted(A), "a").drop_columns([name]), sink)
     store.put(stats_key("farm", DAY), sink.getvalue())
-    with pytest.raises(StoredObjectError, match=f"date=2024-05-01.*{name}"):
-        read_day(store, "farm", DAY)
+    file = read_day(store, "farm", DAY)
+    assert file.rows is None
+    assert re.search(f"date=2024-05-01.*{name}", file.broken or "")
 
 
 def test_rows_of_unknown_fields_are_not_stale_while_a_fields_file_is_broken(store):

@@ -132,7 +132,7 @@ def test_without_keys_the_default_chain_finds_them(s3, monkeypatch):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     backend = backend_of(s3.settings(**chain))
-    assert next(backend.prepare()) == f"bucket {s3.name}: found"
+    assert next(backend.prepare(lambda: "")) == f"bucket {s3.name}: found"
     put(backend, "k", b"1")
     icechunk.Repository.create(backend.icechunk("cubes/mol"))
     assert {"data/k", "data/cubes/mol/repo"} <= set(s3.keys())

@@ -1,16 +1,22 @@
 """`hydro init` on S3."""
 
+import re
+
 import pytest
 from botocore.exceptions import ClientError
 
-from hydro_pipeline.errors import StoreUnavailableError
+from hydro_pipeline.errors import StoreAccessError, StoreUnavailableError
+from hydro_pipeline.settings import Settings
 from hydro_pipeline.storage import bucket
 from hydro_pipeline.storage.root import prepare_root
+from tests.support import odd_s3
 
 
 def test_a_bucket_is_made_once_and_then_found(s3):
     settings = s3.settings(root="s3://new-bucket/some/prefix")
     first, second = list(prepare_root(settings)), list(prepare_root(settings))
+    assert first.pop(1).startswith("server: Werkzeug/")
+    assert second.pop(1).startswith("server: ")
     assert first == [
         "bucket new-bucket: made",
         "versioning: switched on",
@@ -50,6 +56,44 @@ def test_a_server_without_lifecycle_is_tolerated(s3, monkeypatch):
     monkeypatch.setattr(bucket, "_ensure_lifecycle", refuse)
     lines = list(prepare_root(s3.settings()))
     assert "lifecycle: left as it is; the server says NotImplemented" in lines
+
+
+@pytest.mark.parametrize(
+    ("habit", "says"),
+    [
+        (odd_s3.ignores_everything, "ignores If-None-Match: * for an object that is there"),
+        (odd_s3.ignores_if_match, "ignores If-Match with a wrong ETag"),
+        (odd_s3.refuses_if_match, "refuses If-Match with the right ETag"),
+        (odd_s3.refuses_if_none_match, "refuses If-None-Match: * for a new object"),
+    ],
+)
+def test_a_server_without_conditional_writes_is_refused_before_anything_is_changed(
+    monkeypatch, habit, says
+):
+    with odd_s3.OddS3(habit) as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        for root in (f"s3://{odd_s3.BUCKET}/data", "s3://new-bucket/data"):
+            with pytest.raises(StoreAccessError, match=re.escape(says)) as caught:
+                list(prepare_root(Settings.load(root=root)))
+            assert f"HYDRO_ROOT={root}" in str(caught.value)
+            assert not caught.value.retryable
+        client = server.client()
+        assert [b["Name"] for b in client.list_buckets()["Buckets"]] == [odd_s3.BUCKET]
+        assert "Status" not in client.get_bucket_versioning(Bucket=odd_s3.BUCKET)
+        assert client.list_objects_v2(Bucket=odd_s3.BUCKET)["KeyCount"] == 0
+
+
+def test_versioning_that_breaks_conditional_writes_is_suspended_again(monkeypatch):
+    with odd_s3.OddS3(odd_s3.ignores_if_none_match_where_versioned) as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        lines = list(prepare_root(Settings.load()))
+        (told,) = (line for line in lines if line.startswith("versioning: suspended again"))
+        assert "ignores If-None-Match: * for an object that is there" in told
+        assert lines[-2].endswith("readable, writable, conditional writes honoured")
+        status = server.client().get_bucket_versioning(Bucket=odd_s3.BUCKET)["Status"]
+        assert status == "Suspended"
 
 
 def test_an_endpoint_that_is_down(s3):

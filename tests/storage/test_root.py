@@ -24,6 +24,6 @@ def test_a_directory_that_cannot_be_made(tmp_path):
 def test_a_server_that_ignores_conditions_is_refused(settings, monkeypatch):
     store = Store(settings)
     monkeypatch.setattr(store, "put_if", lambda key, data, etag: store.put(key, data))
-    with pytest.raises(StoreAccessError, match="ignores conditional writes"):
+    with pytest.raises(StoreAccessError, match="ignores If-None-Match"):
         check_store(store)
     assert store.listing(".probe") == []

@@ -12,11 +12,14 @@ from werkzeug.serving import make_server
 BUCKET = "bucket"
 SLOW_DOWN = b"<Error><Code>SlowDown</Code><Message>Please reduce your rate.</Message></Error>"
 
+DENIED = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+
 
 class CountingS3:
-    """Holds one bucket. `fault` is asked before each request: None, `before` or `after`.
+    """Holds one bucket. `fault` is asked before each request: None, `before`, `after`, `never`.
 
     With `before` the request is not done, with `after` it is done; both are answered with 503.
+    With `never` it is not done and answered with 403, which nobody tries again.
     """
 
     def __init__(self, fault: Callable[[str, str], str | None] = lambda method, path: None) -> None:
@@ -36,13 +39,7 @@ class CountingS3:
     def __enter__(self) -> "CountingS3":
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self._thread.start()
-        boto3.client(
-            "s3",
-            endpoint_url=self.url,
-            region_name="us-east-1",
-            aws_access_key_id="testing",
-            aws_secret_access_key="testing",
-        ).create_bucket(Bucket=BUCKET)
+        self.client().create_bucket(Bucket=BUCKET)
         self.requests.clear()
         return self
 
@@ -50,6 +47,16 @@ class CountingS3:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+    def client(self) -> Any:
+        """boto3's, of the server."""
+        return boto3.client(
+            "s3",
+            endpoint_url=self.url,
+            region_name="us-east-1",
+            aws_access_key_id="testing",
+            aws_secret_access_key="testing",
+        )
 
     def asked(self) -> list[tuple[str, str]]:
         """The requests but those for manifests: Icechunk fetches them ahead, in its own time."""
@@ -65,6 +72,9 @@ class CountingS3:
         fault = self.fault(method, path)
         if fault == "after":
             list(self._moto(environ, lambda *a, **k: None))
+        if fault == "never":
+            start_response("403 Forbidden", [("Content-Type", "application/xml")])
+            return [DENIED]
         if fault:
             start_response("503 Slow Down", [("Content-Type", "application/xml")])
             return [SLOW_DOWN]
