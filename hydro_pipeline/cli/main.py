@@ -2,6 +2,7 @@
 
 import datetime as dt
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -21,6 +22,7 @@ from hydro_pipeline.cli.terminal import (
     say,
     settings_rows,
     table,
+    warn,
 )
 from hydro_pipeline.errors import HydroError
 
@@ -45,6 +47,7 @@ def main() -> None:
     """Run `hydro`: exit code 1 and one line where a command cannot do its work."""
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
+    warnings.showwarning = lambda message, *_, **__: warn(str(message))
     try:
         app(arguments)
     except HydroError as error:
@@ -147,7 +150,7 @@ def maintain(
     done = maintain(pipeline.store, name, dt.datetime.now(dt.UTC), keep_days)
     say(
         f"area {name}: {done.expired} past states forgotten, {done.deleted} objects deleted, "
-        f"{done.freed / 1e6:.1f} MB freed"
+        f"{done.freed / 1e6:.1f} MB freed; {done.orphans} objects that killed writers left removed"
     )
 
 

@@ -4,13 +4,15 @@ import datetime as dt
 
 from hydro_pipeline.cube.head import Head
 from hydro_pipeline.cube.read import BRANCH, translated
+from hydro_pipeline.errors import StoredObjectError
 from hydro_pipeline.scenes.day_record import read_record
 
 
 def maker(head: Head, day: dt.date) -> str | None:
     """Id of the run that committed a day last, as the cube's history says; one request.
 
-    Where that state was forgotten, as the day's record says; None if there is none.
+    Where that state was forgotten, as the day's record says; None if there is none, or a
+    broken one.
     """
     target = head.target
     if head.repository is not None:
@@ -19,5 +21,8 @@ def maker(head: Head, day: dt.date) -> str | None:
                 if commit.metadata.get("day") == str(day):
                     run_id: str | None = commit.metadata.get("run_id")
                     return run_id
-    record = read_record(target.store, target.area.name, day)
+    try:
+        record = read_record(target.store, target.area.name, day)
+    except StoredObjectError:
+        return None
     return None if record is None else str(record["hydro:run_id"])

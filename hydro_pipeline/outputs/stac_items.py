@@ -13,6 +13,7 @@ import pystac
 from shapely.geometry import mapping
 
 from hydro_pipeline.days import number_day
+from hydro_pipeline.errors import StoredObjectError
 from hydro_pipeline.grid import Window
 from hydro_pipeline.outputs.exports import day_cogs
 from hydro_pipeline.outputs.stac_collection import catalog, collection, footprint
@@ -73,7 +74,7 @@ class Publication:
                 continue
             store.put(key, _json(self._item(day)))
             yield day
-        days = [item_day(folder) for folder in store.folders(collection_folder(name))]
+        days = [d for d in map(item_day, store.folders(collection_folder(name))) if d]
         made = collection(self.state.area, cube, days)
         store.put(collection_key(name), _json(made))
         store.put(catalog_key(), _json(catalog(store.folders(STAC))))
@@ -129,7 +130,11 @@ class Publication:
             seen_on = number_day(number)
             key = scenes_key(self.state.name, seen_on)
             record_href = relative(key, item_key(self.state.name, day))
-            record = self.state.record(seen_on) or {"hydro:used": [], "features": []}
+            try:
+                record = self.state.record(seen_on)
+            except StoredObjectError:
+                record = None
+            record = record or {"hydro:used": [], "features": []}
             collections = {item["id"]: item.get("collection") for item in record["features"]}
             for used in record["hydro:used"]:
                 if used["used_share"]:
@@ -161,8 +166,11 @@ def _asset(name: str, data: bytes) -> pystac.Asset:
 
 
 def _revision(item: bytes) -> int | None:
-    properties = json.loads(item)["properties"]
-    return int(properties["hydro:revision"]) if "hydro:revision" in properties else None
+    """Of the day as it was published; None if that cannot be read: it is published anew."""
+    try:
+        return int(json.loads(item)["properties"]["hydro:revision"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
 
 
 def _json(document: dict[str, Any]) -> bytes:

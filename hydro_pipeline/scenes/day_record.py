@@ -18,6 +18,13 @@ from hydro_pipeline.storage.keys import scenes_key
 from hydro_pipeline.storage.store import Store
 
 VERSION = 1
+TOLD = {"hydro:area", "hydro:date", "hydro:outcome", "hydro:run_id"}
+LISTED: dict[str, set[str]] = {
+    "hydro:used": {"id", "baseline", "updated", "offset", "contradiction", "used_share"},
+    "hydro:refused": {"id", "reason"},
+    "features": {"id", "properties"},
+}
+"""The lists of a record, and what each of their objects tells at least."""
 
 
 def day_record(
@@ -94,11 +101,16 @@ def from_bytes(data: bytes) -> dict[str, Any]:
         record = json.loads(data)
     except RecursionError:
         raise ValueError("nested too deep") from None
-    if not isinstance(record, dict) or "hydro:outcome" not in record:
+    if not isinstance(record, dict) or not record.keys() >= TOLD:
         raise ValueError("not the record of a day")
-    lists = (record.get(name) for name in ("hydro:used", "hydro:refused", "features"))
-    if not all(isinstance(of, list) and all(isinstance(o, dict) for o in of) for of in lists):
-        raise ValueError("it does not list its scenes")
+    for name, keys in LISTED.items():
+        listed = record.get(name)
+        if not isinstance(listed, list):
+            raise ValueError(f"it has no list of {name}")
+        if not all(isinstance(one, dict) and one.keys() >= keys for one in listed):
+            raise ValueError(f"its {name} do not say {', '.join(sorted(keys))}")
+    if not all(isinstance(item["properties"], dict) for item in record["features"]):
+        raise ValueError("its features have no properties")
     return record
 
 

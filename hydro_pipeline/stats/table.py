@@ -116,8 +116,8 @@ def stored_days(
     store: Store, area_name: str, first: dt.date | None = None, last: dt.date | None = None
 ) -> list[dt.date]:
     """Days that have a file, in order, `first` and `last` included; None is no bound."""
-    days = [stats_day(name) for name in store.folders(stats_folder(area_name))]
-    return [d for d in days if (first is None or d >= first) and (last is None or d <= last)]
+    days = map(stats_day, store.folders(stats_folder(area_name)))
+    return [d for d in days if d and (first is None or d >= first) and (last is None or d <= last)]
 
 
 def read_table(

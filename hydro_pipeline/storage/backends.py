@@ -5,6 +5,8 @@ Another kind is one more class, and a line in `backend_of`.
 
 import contextlib
 import datetime as dt
+import re
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -22,7 +24,7 @@ from obstore.store import LocalStore, S3Store
 from hydro_pipeline.errors import StoreAccessError
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.storage import bucket
-from hydro_pipeline.storage.keys import lock_key
+from hydro_pipeline.storage.keys import INPUTS, WRITING, lock_key, writing_key
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, ObjectStore, RetryConfig
@@ -40,6 +42,8 @@ CLIENT: "ClientConfig" = {
     "connect_timeout": dt.timedelta(seconds=5),
     "timeout": dt.timedelta(seconds=60),
 }
+UNFINISHED = re.compile(r"#\d+$")
+"""How obstore and Icechunk name a file that they are writing into a directory."""
 
 
 class Backend(Protocol):
@@ -67,6 +71,15 @@ class Backend(Protocol):
 
     def icechunk(self, key: str) -> icechunk.Storage:
         """Icechunk's own access to the folder `key`."""
+
+    def put(self, key: str, data: bytes, new: bool = False) -> None:
+        """Write an object whole.
+
+        With `new`, raise obstore's `AlreadyExistsError` if it is there.
+        """
+
+    def tidy(self, before: dt.datetime) -> int:
+        """Remove what writers that were killed `before` left; how many objects that were."""
 
     def replace(self, key: str, data: bytes, etag: str) -> None:
         """Write an object if its ETag is still `etag`.
@@ -132,12 +145,36 @@ class Directory:
         """Icechunk in a folder."""
         return icechunk.local_filesystem_storage(str(self._path / key))
 
+    def put(self, key: str, data: bytes, new: bool = False) -> None:
+        """Write elsewhere, then move: who reads a folder of Parquet files meets no half one."""
+        written = writing_key(uuid.uuid4().hex)
+        obstore.put(self.objects, written, data, use_multipart=False)
+        try:
+            obstore.rename(self.objects, written, key, overwrite=not new)
+        except BaseException:
+            obstore.delete(self.objects, written)
+            raise
+
+    def tidy(self, before: dt.datetime) -> int:
+        """Files that were being written, by this package or by a library; none of people's."""
+        removed = 0
+        for folder in self._path.iterdir():
+            if folder.name == INPUTS or not folder.is_dir():
+                continue
+            for path in folder.rglob("*"):
+                unfinished = folder.name == WRITING or UNFINISHED.search(path.name)
+                with contextlib.suppress(FileNotFoundError):
+                    if unfinished and path.is_file() and path.stat().st_mtime < before.timestamp():
+                        path.unlink()
+                        removed += 1
+        return removed
+
     def replace(self, key: str, data: bytes, etag: str) -> None:
         """Look and write under the key's lock."""
         with self.lock(key):
             if obstore.head(self.objects, key)["e_tag"] != etag:
                 raise PreconditionError(key)
-            obstore.put(self.objects, key, data)
+            self.put(key, data)
 
     @contextlib.contextmanager
     def lock(self, key: str) -> Iterator[None]:
@@ -203,6 +240,17 @@ class S3:
             force_path_style=self._endpoint is not None,
             **(self._keys() or {"from_env": True}),
         )
+
+    def put(self, key: str, data: bytes, new: bool = False) -> None:
+        """One request, or several for a large object."""
+        if new:
+            obstore.put(self.objects, key, data, mode="create", use_multipart=False)
+        else:
+            obstore.put(self.objects, key, data)
+
+    def tidy(self, before: dt.datetime) -> int:
+        """None: an object is there whole or not at all; uploads end by the bucket's lifecycle."""
+        return 0
 
     def replace(self, key: str, data: bytes, etag: str) -> None:
         """One conditional request."""

@@ -11,6 +11,10 @@ INPUTS = "inputs"
 """A folder per area: what people give."""
 STAC = "stac"
 """A folder per area: what is published."""
+PROBES = ".probe"
+"""Where a store is tried."""
+WRITING = ".writing"
+"""What is being written to a directory, or was when its writer was killed."""
 
 _FAILED = ".failed.json"
 _MAKING = "day"
@@ -88,9 +92,9 @@ def stats_key(area_name: str, day: dt.date) -> str:
     return f"{stats_folder(area_name)}/{_STATS_DAY}{day}/part-0.parquet"
 
 
-def stats_day(folder: str) -> dt.date:
-    """The day of a folder directly in `stats_folder`, by its name."""
-    return dt.date.fromisoformat(folder.removeprefix(_STATS_DAY))
+def stats_day(folder: str) -> dt.date | None:
+    """The day of a folder directly in `stats_folder`, by its name; None if it is of none."""
+    return _day(folder.removeprefix(_STATS_DAY)) if folder.startswith(_STATS_DAY) else None
 
 
 def weights_key(area_name: str) -> str:
@@ -133,9 +137,9 @@ def item_key(area_name: str, day: dt.date) -> str:
     return f"{collection_folder(area_name)}/{day}/{area_name}_{day}.json"
 
 
-def item_day(folder: str) -> dt.date:
-    """The day of a folder directly in `collection_folder`, by its name."""
-    return dt.date.fromisoformat(folder)
+def item_day(folder: str) -> dt.date | None:
+    """The day of a folder directly in `collection_folder`, by its name; None if it is of none."""
+    return _day(folder)
 
 
 def map_key(area_name: str, day: dt.date, asset: str) -> str:
@@ -145,7 +149,12 @@ def map_key(area_name: str, day: dt.date, asset: str) -> str:
 
 def probe_key(name: str) -> str:
     """What is written and removed again to see whether a store can be used."""
-    return f".probe/{name}"
+    return f"{PROBES}/{name}"
+
+
+def writing_key(name: str) -> str:
+    """Where an object of a directory is written before it takes its place, away from readers."""
+    return f"{WRITING}/{name}"
 
 
 def lock_key(key: str) -> str:
@@ -157,3 +166,12 @@ def relative(key: str, document_key: str) -> str:
     """The href by which the document at `document_key` names `key`."""
     href = posixpath.relpath(key, posixpath.dirname(document_key))
     return href if href.startswith("../") else f"./{href}"
+
+
+def _day(text: str) -> dt.date | None:
+    """The day that is written so, and in no other way that ISO 8601 has."""
+    try:
+        day = dt.date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if str(day) == text else None

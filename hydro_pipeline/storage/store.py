@@ -22,11 +22,12 @@ from hydro_pipeline.errors import ConflictError, HydroError, StoreAccessError, S
 from hydro_pipeline.parallel import Tries, retry
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.storage.backends import backend_of
+from hydro_pipeline.storage.keys import PROBES
 
 TRIES = Tries(attempts=100)
 """Of a write that others come before."""
 REFUSALS = (PermissionDeniedError, UnauthenticatedError, PermissionError)
-REFUSED = ("403 Forbidden", "(os error 1)", "(os error 13)", "(os error 30)")
+REFUSED = ("403 Forbidden", "(os error 1)", "(os error 13)", "(os error 30)", "[Errno 30]")
 """Texts of other errors that refuse: S3, and a directory without permission or read-only."""
 
 
@@ -97,7 +98,7 @@ class Store:
     def put(self, key: str, data: bytes) -> None:
         """Write an object whole, over whatever is there."""
         with self._translated(key):
-            obstore.put(self._objects, key, data)
+            self.backend.put(key, data)
 
     def put_if(self, key: str, data: bytes, etag: str | None) -> None:
         """Write an object only if its ETag is still `etag` (None: only if it does not exist).
@@ -107,7 +108,7 @@ class Store:
         with self._translated(key):
             try:
                 if etag is None:
-                    obstore.put(self._objects, key, data, mode="create", use_multipart=False)
+                    self.backend.put(key, data, new=True)
                 else:
                     self.backend.replace(key, data, etag)
             except (
@@ -166,6 +167,15 @@ class Store:
         with self._translated(prefix):
             result = obstore.list_with_delimiter(self._objects, prefix.rstrip("/"))
             return sorted(p.rsplit("/", 1)[-1] for p in result["common_prefixes"])
+
+    def tidy(self, before: dt.datetime) -> int:
+        """Remove what killed writers and probes left before a time; how many objects that were."""
+        with self._translated(PROBES):
+            left = self.backend.tidy(before)
+        probes = [o.key for o in self.listing(PROBES) if o.modified < before]
+        for key in probes:
+            self.delete(key)
+        return left + len(probes)
 
     def lock(self, key: str) -> AbstractContextManager[None]:
         """Exclusive right to a key among the processes of one machine, on a local directory.

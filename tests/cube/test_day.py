@@ -291,7 +291,7 @@ def test_the_same_on_a_directory_and_on_s3(kind, settings, request, tmp_path):
 
 def test_a_missing_bucket_is_named(s3):
     settings = s3.settings(root="s3://no-such-bucket")
-    with pytest.raises(StoreAccessError, match="no-such-bucket.*hydro init"):
+    with pytest.raises(StoreAccessError, match=r"no-such-bucket.*hydro init"):
         Writer(Store(settings), AREA, settings).begin(day(0))
 
 

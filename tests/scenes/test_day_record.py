@@ -72,6 +72,23 @@ def test_the_same_input_gives_the_same_bytes(selection):
         from_bytes(b'{"type": "FeatureCollection", "features": []}')
 
 
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"hydro:used": None}, "no list of hydro:used"),
+        ({"hydro:used": [{"id": "a"}]}, "hydro:used do not say baseline, contradiction"),
+        ({"features": ["a"]}, "features do not say id, properties"),
+        ({"features": [{"id": "a", "properties": None}]}, "no properties"),
+    ],
+)
+def test_a_record_that_was_changed_by_hand_is_none(selection, change, says):
+    record = record_of(selection, COUNTS) | change
+    with pytest.raises(ValueError, match=says):
+        from_bytes(to_bytes(record))
+    with pytest.raises(ValueError, match="nested too deep"):
+        from_bytes(b"[" * 100_000)
+
+
 def test_the_check_can_be_off(selection):
     record = record_of(selection, COUNTS, offset_check=OffsetCheck.OFF)
     assert {used["finding"] for used in record["hydro:used"]} == {"unknown"}
