@@ -18,7 +18,7 @@ def weekly_upkeep(area: str) -> dg.ScheduleDefinition:
         done = maintain(pipeline.store, area, datetime.now(UTC))
         context.log.info(
             f"{area}: {done.expired} past states forgotten, {done.deleted} objects deleted, "
-            f"{done.freed / 1e6:.1f} MB freed"
+            f"{done.freed / 1e6:.1f} MB freed; {done.orphans} that killed writers left"
         )
 
     @dg.job(

@@ -1,8 +1,9 @@
 """An area's days in formats that other programs read: COG, Zarr, NetCDF, CSV, GeoParquet."""
 
+import contextlib
 import datetime as dt
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -16,6 +17,7 @@ from pyarrow.csv import write_csv
 from zarr.codecs import BloscCodec
 
 from hydro_pipeline.area import Area
+from hydro_pipeline.cube.damage import damage
 from hydro_pipeline.cube.layout import ARRAYS, MEANING
 from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.days import day_number
@@ -60,17 +62,20 @@ class Export:
         `cog` makes three files a day in the directory `to`: NDVI without loss, its age, and a
         coloured map. `zarr` makes the directory `to`: plain, consolidated Zarr v3, packed as the
         cube is. `netcdf`, `csv` and `geoparquet` make one file; the last has a row's outline with
-        it. Raises `MissingDayError` where the cube lacks the days, `FieldsError` for an unknown
-        field, `InputError` if a directory for Zarr is there already.
+        it. Raises `DamagedCubeError` where a chunk cannot be read, `MissingDayError` where the cube
+        lacks the days, `FieldsError` for an unknown field, `InputError` if a directory for Zarr is
+        there already.
         """
         to.parent.mkdir(parents=True, exist_ok=True)
         match file_format:
             case Format.COG:
                 return self._cogs(to)
             case Format.ZARR:
-                return self._zarr(to)
+                with self._damage_named():
+                    return self._zarr(to)
             case Format.NETCDF:
-                return self._netcdf(to)
+                with self._damage_named():
+                    return self._netcdf(to)
             case Format.CSV:
                 write_csv(self._rows(), to)
             case Format.GEOPARQUET:
@@ -78,6 +83,17 @@ class Export:
                     to, compression="zstd", schema_version="1.1.0", write_covering_bbox=True
                 )
         return [to]
+
+    @contextlib.contextmanager
+    def _damage_named(self) -> Iterator[None]:
+        """Find the chunk that xarray could not read, so that its day is named."""
+        try:
+            yield
+        except Exception as error:
+            if damage(error) is not None:
+                for day in self._days(self.state.made_cube):
+                    self.state.made_cube.read(day, self._window())
+            raise
 
     def _cogs(self, to: Path) -> list[Path]:
         area, cube = self.state.area, self.state.made_cube

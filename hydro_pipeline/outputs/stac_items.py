@@ -13,7 +13,7 @@ import pystac
 from shapely.geometry import mapping
 
 from hydro_pipeline.days import number_day
-from hydro_pipeline.errors import StoredObjectError
+from hydro_pipeline.errors import DamagedCubeError, StoredObjectError
 from hydro_pipeline.grid import Window
 from hydro_pipeline.outputs.exports import day_cogs
 from hydro_pipeline.outputs.stac_collection import catalog, collection, footprint
@@ -63,21 +63,30 @@ class Publication:
         """Write item and maps of each day of a range (None: no bound); yields the days written.
 
         A day that is published as it is in the cube is left alone. The collection follows last.
-        Raises `MissingDayError` if a bound is not in the cube.
+        Raises `MissingDayError` if a bound is not in the cube, and `DamagedCubeError` after all
+        other days if one cannot be read.
         """
         cube, store, name = self.state.made_cube, self.state.store, self.state.name
         start, stop = cube.index(first or cube.first_day), cube.index(last or cube.last_day)
+        damaged: list[DamagedCubeError] = []
         for day in cube.days[start : stop + 1]:
             key = item_key(name, day)
             published = store.get(key)
             if published is not None and _revision(published) == cube.revisions[day]:
                 continue
-            store.put(key, _json(self._item(day)))
+            try:
+                item = self._item(day)
+            except DamagedCubeError as error:
+                damaged.append(error)
+                continue
+            store.put(key, _json(item))
             yield day
         days = [d for d in map(item_day, store.folders(collection_folder(name))) if d]
         made = collection(self.state.area, cube, days)
         store.put(collection_key(name), _json(made))
         store.put(catalog_key(), _json(catalog(store.folders(STAC))))
+        if damaged:
+            raise damaged[0]
 
     def _item(self, day: dt.date) -> dict[str, Any]:
         """The item of a day, whose maps are stored first."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.days import day_number
-from hydro_pipeline.errors import StoreAccessError
+from hydro_pipeline.errors import DamagedCubeError, StoreAccessError
 from hydro_pipeline.grid import Window
 from hydro_pipeline.outputs.colours import ndvi_class
 from hydro_pipeline.parallel import in_threads
@@ -35,6 +35,8 @@ class Frames:
     """Rows and columns of a picture."""
     packed: dict[dt.date, str]
     """By day: uint8 (y, x) NDVI classes of what was observed on it, else 0; see `blocks.pack`."""
+    damaged: tuple[str, ...] = ()
+    """Sentences on days without a picture, since their pixels cannot be read."""
 
 
 def frames(store: Store, cube: Cube) -> Frames:
@@ -48,21 +50,26 @@ def frames(store: Store, cube: Cube) -> Frames:
     key = frames_key(cube.area_name)
     kept = _kept(store.get(key), step)
     made: dict[dt.date, Any] = {}
+    damaged = []
     for day in (day for day in cube.days if observed[day] > 0):
         state = [cube.revisions[day], observed[day]]
-        old = kept.get(str(day))
-        packed = (
-            old[1]
-            if isinstance(old, list) and old[:1] == [state]
-            else pack(_frame(cube, day, step))
-        )
+        match kept.get(str(day)):
+            case [known, str(packed)] if known == state:
+                pass
+            case _:
+                try:
+                    packed = pack(_frame(cube, day, step))
+                except DamagedCubeError as error:
+                    damaged.append(str(error))
+                    continue
         made[day] = [state, packed]
     if {str(day): one for day, one in made.items()} != kept:
         document = {"step": step, "frames": {str(day): one for day, one in made.items()}}
         with contextlib.suppress(StoreAccessError):  # Reading needs no right to write.
             store.put(key, json.dumps(document).encode())
     shape = -(-height // step), -(-width // step)
-    return Frames(step, shape, {day: packed for day, (_, packed) in made.items()})
+    packs = {day: packed for day, (_, packed) in made.items()}
+    return Frames(step, shape, packs, tuple(damaged))
 
 
 def _kept(data: bytes | None, step: int) -> dict[str, Any]:

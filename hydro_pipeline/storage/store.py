@@ -30,6 +30,9 @@ REFUSALS = (PermissionDeniedError, UnauthenticatedError, PermissionError)
 REFUSED = ("403 Forbidden", "(os error 1)", "(os error 13)", "(os error 30)", "[Errno 30]")
 """Texts of other errors that refuse: S3, and a directory without permission or read-only."""
 
+NO_RANGE = ("416", "non-partial response")
+"""Texts of errors over a part of an empty object, which S3 has none of."""
+
 
 @dataclass(frozen=True)
 class StoredObject:
@@ -86,6 +89,10 @@ class Store:
             except (NotFoundError, FileNotFoundError) as error:
                 self._check_place(error)
                 return None
+            except BaseError as error:
+                if any(mark in str(error) for mark in NO_RANGE):
+                    return self.get(key)
+                raise
 
     def etag(self, key: str) -> str | None:
         """ETag of an object, or None if it does not exist. One request."""

@@ -172,7 +172,7 @@ def _differing(state: AreaState, update: StatsUpdate, day: dt.date) -> list[str]
 def _alike(a: pa.Array, b: pa.Array) -> NDArray[np.bool_]:
     if pa.types.is_floating(a.type):
         one, other = (x.to_numpy(zero_copy_only=False) for x in (a, b))
-        return np.isclose(one, other, rtol=ALIKE, atol=ALIKE, equal_nan=True)
+        return np.asarray(np.isclose(one, other, rtol=ALIKE, atol=ALIKE, equal_nan=True), np.bool_)
     same = pc.equal(a, b).fill_null(False)
     both = pc.and_(a.is_null(), b.is_null())
     return np.asarray(pc.or_(same, both).to_numpy(zero_copy_only=False), np.bool_)

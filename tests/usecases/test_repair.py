@@ -13,10 +13,14 @@ from hydro_pipeline.cli.main import app
 from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.cube.restore import go_back
 from hydro_pipeline.errors import DamagedCubeError, StoreAccessError
+from hydro_pipeline.outputs.exports import Export, Format
+from hydro_pipeline.outputs.stac_items import Publication
+from hydro_pipeline.report.page import write_report
 from hydro_pipeline.simulation.season import Season
 from hydro_pipeline.stats.table import _encode, read_day
 from hydro_pipeline.storage.notes import Step
 from hydro_pipeline.storage.store import Store
+from hydro_pipeline.usecases.late_scenes import changed_days
 from hydro_pipeline.usecases.pipeline import Pipeline
 from hydro_pipeline.usecases.repair import repair
 from hydro_pipeline.usecases.status import status
@@ -55,6 +59,8 @@ def pipeline(sound, tmp_path):
 
 
 def damaged(pipeline):
+    """Days that are damaged, seen by someone who did not read the cube before."""
+    pipeline = Pipeline(pipeline.settings)
     return [one.day for one in verify(pipeline.open(AREA), None, None) if one.damage]
 
 
@@ -331,3 +337,45 @@ def test_verifying_needs_no_right_to_write(pipeline, monkeypatch):
     for one in found:
         noted(state, one)
     assert any(one.damage for one in found)
+
+
+def test_readers_leave_damaged_days_out_and_name_them(pipeline, tmp_path):
+    """The page and the catalog have the other days; an export says which day it lacks."""
+    pipeline.store.delete(objects(pipeline.store, CHUNKS)[0])
+    bad = damaged(pipeline)
+    state = pipeline.open(AREA)
+    assert state.cube.daily("observed_fraction")[state.cube.index(bad[0])] > 0
+    assert 0 < len(bad) < DAYS
+    page = write_report(state, tmp_path / "page.html")
+    assert page.warnings >= 1
+    assert f"of {bad[0]}, chunk 0/0, is lost" in (tmp_path / "page.html").read_text()
+    with pytest.raises(DamagedCubeError, match=f"of {bad[0]}"):
+        list(Publication(state).publish(None, None))
+    published = {o.key.split("/")[2] for o in pipeline.store.listing(f"stac/{AREA}")}
+    assert published == {"collection.json", *(str(d) for d in state.cube.days if d not in bad)}
+    with pytest.raises(DamagedCubeError, match=f"of {bad[0]}"):
+        Export(state).write(Format.NETCDF, tmp_path / "cube.nc")
+
+
+@pytest.mark.parametrize("text", [b"{}", b"[" * 100_000, b"\xff\xfe", b'{"hydro:used": [1]}', b""])
+def test_a_broken_record_stops_nothing_else(pipeline, tmp_path, text):
+    days = days_of_cube(pipeline)
+    pipeline.store.put(f"scenes/{AREA}/{days[1]}.json", text)
+    pipeline.store.put(f"settled/{AREA}.json", text)
+    pipeline.store.put(f"reports/{AREA}/frames.json", text)
+    pipeline.store.put(f"weights/{AREA}.arrow", text)
+    pipeline.store.put(f"stac/{AREA}/{days[0]}/{AREA}_{days[0]}.json", text)
+    (pipeline.store.backend._path / f"field_stats/area={AREA}/date=tomorrow").mkdir()
+    state = pipeline.open(AREA)
+    found = {one.day: one for one in verify(state, None, None)}
+    assert [day for day, one in found.items() if one.remarks] == [days[1]]
+    assert f"{days[1]}.json is not the record of a day" in found[days[1]].remarks[0]
+    assert not pipeline.settled(AREA)
+    now = dt.datetime.combine(days[-1], dt.time(12), dt.UTC)
+    assert list(changed_days(state, now)) == [days[1]]
+    with pytest.warns(UserWarning, match="not the record of a day"):
+        write_report(state, tmp_path / "page.html")
+    assert list(Publication(state).publish(days[0], days[0])) == [days[0]]
+    list(pipeline.ingest_days(AREA, [days[1]], run_id="again", resume=True))
+    assert state.record(days[1])["hydro:date"] == str(days[1])
+    assert list(changed_days(state, now)) == []
