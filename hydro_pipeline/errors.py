@@ -63,6 +63,11 @@ class CatalogAnswerError(HydroError):
 class SceneError(HydroError):
     """A scene's STAC item is malformed, or contradicts its own pixels."""
 
+    def __init__(self, message: str = "", scene_id: str | None = None) -> None:
+        super().__init__(message)
+        self.scene_id = scene_id
+        """Of the one scene without which its day could be made, if that is known."""
+
 
 class SceneGoneError(SceneError):
     """A scene's file is not there, or not for us: HTTP 401, 403 or 404."""

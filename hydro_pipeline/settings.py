@@ -109,6 +109,12 @@ class Settings(BaseSettings):
     lookback_days: int = Field(
         default=14, ge=0, le=90, description="How many days back late scenes are looked for."
     )
+    skip_after_failures: int | None = Field(
+        default=None,
+        ge=1,
+        description="After so many final failures of a day in a row it is made without the scene "
+        "that failed; unset: the operator decides, by `hydro scenes skip`.",
+    )
     dask_scheduler: str | None = Field(
         default=None,
         description="Address of a Dask scheduler, `tcp://host:8786`, whose workers read and "
@@ -132,6 +138,7 @@ class Settings(BaseSettings):
     @field_validator(
         "start_date",
         "max_age_days",
+        "skip_after_failures",
         "dask_scheduler",
         "s3_endpoint_url",
         "s3_access_key_id",

@@ -9,7 +9,7 @@ import functools
 import logging
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -47,6 +47,13 @@ GDAL_OPTIONS: dict[str, str | int] = {
 PUBLIC_S3 = {"endpoint_url": "s3.amazonaws.com", "region_name": "us-west-2"}
 """Where `s3://` hrefs of scenes are, whatever the environment says of the private bucket."""
 
+PROBE_OPTIONS: dict[str, str | int] = {
+    "GDAL_HTTP_CONNECTTIMEOUT": "5",
+    "GDAL_HTTP_TIMEOUT": "5",
+    "GDAL_HTTP_MAX_RETRY": "0",
+}
+"""Where a file is only opened to see whether it can be."""
+
 GONE = (
     *(f"HTTP response code: {status}" for status in (401, 403, 404)),
     *("AccessDenied", "SignatureDoesNotMatch", "ObjectNotFound", "BucketNotFound"),
@@ -78,6 +85,22 @@ def open_ahead(href: str, settings: Settings) -> None:
             pass
     except RasterioError:
         drop_cached(href)
+
+
+def opens(hrefs: Iterable[str], settings: Settings) -> bool:
+    """Whether every one of these files can be opened now: a few small requests, tried once.
+
+    What is in them may still be unreadable.
+    """
+    for href in hrefs:
+        drop_cached(href)
+        try:
+            with gdal_environment(settings, **PROBE_OPTIONS), rasterio.open(href):
+                pass
+        except RasterioError:
+            drop_cached(href)
+            return False
+    return True
 
 
 class Kept:
@@ -188,9 +211,9 @@ def paste(place: NDArray[Any], pixels: NDArray[Any] | _Unread) -> None:
 
 
 @contextmanager
-def gdal_environment(settings: Settings) -> Iterator[None]:
-    """GDAL as scenes are read with it, for this thread."""
-    options = dict(_options(settings))
+def gdal_environment(settings: Settings, **others: str | int) -> Iterator[None]:
+    """GDAL as scenes are read with it, for this thread; `others` replace options of it."""
+    options = _options(settings) | others
     with Env(AWSSession(**options.pop("_aws")), **options):
         yield
 
@@ -223,11 +246,13 @@ def read_with_retries[T](scene_id: str, href: str, read: Callable[[], T]) -> T:
     except _FailedError as error:
         failed = error
     # Out of the handlers: GDAL's error as its context would keep it from being pickled.
-    kind = SceneGoneError if _gone(failed.reason) else SceneReadError
-    raise kind(
+    message = (
         f"scene {scene_id}: {href} could not be read "
         f"({failed.tries} {'try' if failed.tries == 1 else 'tries'}): {failed.reason}"
     )
+    if _gone(failed.reason):
+        raise SceneGoneError(message, scene_id)
+    raise SceneReadError(message)
 
 
 def _gone(reason: str) -> bool:

@@ -35,6 +35,7 @@ from hydro_pipeline.scenes.day_record import (
     to_bytes,
     warnings_of,
 )
+from hydro_pipeline.scenes.missing import Missing
 from hydro_pipeline.settings import OffsetCheck, Settings
 from hydro_pipeline.storage.keys import scenes_key
 from hydro_pipeline.storage.notes import Step, clear
@@ -113,7 +114,7 @@ def commit(
 
     A composite made on another state than the stored one is made anew on that. Raises what `begin`
     and `DayEdit.commit` raise, and `SceneError` where pixels contradict an offset and settings
-    forbid it; nothing is stored then.
+    forbid it, or would make the day from less than its stored scenes; nothing is stored then.
     """
     started = time.perf_counter()
     edit = begin(head, day, chain.mends)
@@ -133,12 +134,15 @@ def commit(
     )  # fmt: skip
     warnings = warnings_of(record)
     if warnings and chain.settings.offset_check is OffsetCheck.FAIL:
-        raise SceneError(f"{area} {day}: {'; '.join(warnings)} (HYDRO_OFFSET_CHECK=fail)")
+        scene_id = next(used["id"] for used in record["hydro:used"] if used["contradiction"])
+        told = f"{area} {day}: {'; '.join(warnings)} (HYDRO_OFFSET_CHECK=fail)"
+        raise SceneError(told, scene_id)
     ids = [scene.id for scene in selection.scenes]
     with_data = int(np.count_nonzero(tally.counts[:, VALID]))
     facts: dict[str, Any] = {"scenes": ids, "run_id": chain.run_id, "outcome": outcome}
     if chain.mends:
         facts["mended"] = True
+    _check_no_loss(chain, edit, found, with_data)
     done, stored = edit.commit(written, with_data, facts, composite)
 
     def put_record() -> None:
@@ -160,7 +164,8 @@ def commit(
         outcome=outcome,
         scenes=tuple(ids),
         refused=selection.refused,
-        warnings=warnings,
+        left_out=selection.left_out,
+        warnings=(*warnings, *(Missing(day, scene).told for scene in selection.missing)),
         observed_fraction=done.observed / tally.pixels,
         valid_fraction=done.valid / tally.pixels,
         mean_age_days=tally.age / done.valid if done.valid else None,
@@ -174,6 +179,20 @@ def commit(
         preview_age=tally.preview_age,
         damaged=done.damaged,
     )
+
+
+def _check_no_loss(chain: Chain, edit: DayEdit, found: DayFound, with_data: int) -> None:
+    """Raise `SceneError` where a day would lose scenes because its record does not name them."""
+    if edit.part.is_new:
+        return
+    before = int(edit.part.arrays["scene_count"][edit.part.index])
+    if max(with_data, found.recorded) < before:
+        raise SceneError(
+            f"{chain.area.name} {edit.day} was made from {before} scenes; its record names "
+            f"{found.recorded} of them, and with what the catalog offers there are {with_data}; "
+            f"put {chain.store.url(scenes_key(chain.area.name, edit.day))} back, or wait until "
+            "the catalog offers them again"
+        )
 
 
 def _prepared(head: Head) -> Head:

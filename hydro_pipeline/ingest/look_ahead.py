@@ -3,13 +3,11 @@
 import datetime as dt
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from math import prod
 from typing import NamedTuple
-
-import pystac
 
 from hydro_pipeline.area import Area
 from hydro_pipeline.composite.kernel import Seen
@@ -18,8 +16,9 @@ from hydro_pipeline.imagery.load import Imagery, load
 from hydro_pipeline.imagery.reading import Kept, open_ahead
 from hydro_pipeline.ingest.blocks import load_kernels, observed
 from hydro_pipeline.ingest.workers import threads
+from hydro_pipeline.scenes.choice import Sources
 from hydro_pipeline.scenes.scene import Selection
-from hydro_pipeline.scenes.selection import check_assets, select
+from hydro_pipeline.scenes.selection import check_assets
 from hydro_pipeline.settings import Settings
 
 DAYS = 1
@@ -50,6 +49,8 @@ class DayFound:
     """
     seconds: float = 0.0
     """That reading what was seen took."""
+    recorded: int = 0
+    """Scenes with data in the area that the day was made from before, as its record says."""
 
 
 def is_held(area: Area, settings: Settings) -> bool:
@@ -58,15 +59,16 @@ def is_held(area: Area, settings: Settings) -> bool:
 
 
 def read_ahead(
-    days: Iterable[tuple[dt.date, Sequence[pystac.Item]]],
+    days: Iterable[tuple[dt.date, Sources]],
     area: Area,
     settings: Settings,
     tiling: Tiling,
 ) -> Iterator[tuple[dt.date, "Future[DayFound]"]]:
     """Each day of `days`, in order, with what was seen on it, being read already, tile by tile.
 
-    A future's result raises `SceneError` where scenes are gone or none has what is needed, and
-    `SceneReadError` where the imagery cannot be read. At most `DAYS` days
+    A future's result raises `SceneError` where scenes are gone or none has what is needed,
+    `SceneReadError` where the imagery cannot be read, and `StoredObjectError` where the day's
+    record cannot. At most `DAYS` days
     of at most `BYTES` are held in memory; of the `OPEN_DAYS` after them, what is at the beginning
     of their files.
     """
@@ -79,10 +81,10 @@ def read_ahead(
     held = is_held(area, settings)
 
     def opened() -> Iterator[_Coming[_Opened]]:
-        for day, items in days:
+        for day, sources in days:
             ahead = opening if held else None
-            found = finding.submit(_find, day, items, area, settings, tiling, ahead)
-            yield _Coming(day, len(items) > 0, found)
+            found = finding.submit(_find, day, sources, area, settings, tiling, ahead)
+            yield _Coming(day, bool(sources.offered or sources.recorded.items), found)
 
     def read() -> Iterator[_Coming[DayFound]]:
         for day, has_scenes, found in _ahead(opened(), OPEN_DAYS):
@@ -126,13 +128,13 @@ class _Opened:
 
 def _find(
     day: dt.date,
-    items: Sequence[pystac.Item],
+    sources: Sources,
     area: Area,
     settings: Settings,
     tiling: Tiling,
     opening: ThreadPoolExecutor | None,
 ) -> _Opened:
-    selection = select(items)
+    selection = sources.selection()
     check_assets(selection, area.name, day)
     stripwise = opening is None and settings.dask_scheduler is None
     kept = Kept(area.grid, settings.cloud_buffer_m) if stripwise else None
@@ -143,7 +145,8 @@ def _find(
         for href in scene.hrefs
         if opening is not None
     ]
-    return _Opened(DayFound(selection, imagery), files)
+    recorded = sum(used["valid_share"] > 0 for used in sources.recorded.used.values())
+    return _Opened(DayFound(selection, imagery, recorded=recorded), files)
 
 
 def _read(opening: Future[_Opened], files: ThreadPoolExecutor | None) -> DayFound:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydro_pipeline.composite.kernel import USED, VALID
-from hydro_pipeline.scenes.scene import Refusal
+from hydro_pipeline.scenes.scene import LeftOut, Refusal
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,8 @@ class DayReport:
     scenes: tuple[str, ...]
     """Ids of the scenes used, in order of priority."""
     refused: tuple[Refusal, ...]
+    left_out: tuple[LeftOut, ...]
+    """What decisions leave out."""
     warnings: tuple[str, ...]
     observed_fraction: float
     """Share of the area's pixels seen clear on this very day."""

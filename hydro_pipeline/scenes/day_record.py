@@ -8,9 +8,8 @@ import numpy as np
 import pystac
 from numpy.typing import NDArray
 
-from hydro_pipeline.errors import CatalogAnswerError, StoredObjectError
-from hydro_pipeline.scenes.item import parse_item
-from hydro_pipeline.scenes.scene import Refusal, Scene, Selection
+from hydro_pipeline.errors import StoredObjectError
+from hydro_pipeline.scenes.scene import LeftOut, Refusal, Scene, Selection
 from hydro_pipeline.scenes.selection import contradiction
 from hydro_pipeline.scenes.sentinel2 import offset_finding
 from hydro_pipeline.settings import OffsetCheck
@@ -41,9 +40,10 @@ def day_record(
 
     `counts` is (scene, 5) pixels: with data; of those clear; of the clear: used, with red DN below
     1000, and with red DN from 1000 to 1499. `pixels` is the size of the area's grid.
-    The used items are kept whole: `features` is a static catalog of the day.
+    The used items are kept whole: `features` is a static catalog of the day. So are those that a
+    decision leaves out, in `hydro:left_out`, for when it is taken back.
     """
-    return {
+    record = {
         "type": "FeatureCollection",
         "hydro:version": VERSION,
         "hydro:area": area_name,
@@ -58,6 +58,8 @@ def day_record(
         "hydro:refused": [_refused(refusal) for refusal in selection.refused],
         "features": [_item(scene.item) for scene in selection.scenes],
     }
+    left_out = [_left_out(each) for each in selection.left_out]
+    return record | {"hydro:left_out": left_out} if left_out else record
 
 
 def repeated(record: dict[str, Any], maker: str | None) -> dict[str, Any]:
@@ -69,15 +71,6 @@ def repeated(record: dict[str, Any], maker: str | None) -> dict[str, Any]:
     if maker is None or maker == record["hydro:run_id"]:
         return record
     return record | {"hydro:run_id": maker, "hydro:repeated_by": record["hydro:run_id"]}
-
-
-def items_of(record: dict[str, Any]) -> list[pystac.Item]:
-    """The items that a day was made from. Raises `StoredObjectError` if one cannot be read."""
-    source = f"record of {record['hydro:area']} {record['hydro:date']}"
-    try:
-        return [parse_item(feature, source, source) for feature in record["features"]]
-    except CatalogAnswerError as error:
-        raise StoredObjectError(str(error)) from None
 
 
 def is_by(record: dict[str, Any], run_id: str) -> bool:
@@ -158,6 +151,18 @@ def _refused(refusal: Refusal) -> dict[str, Any]:
         "created": properties.get("created"),
         "updated": properties.get("updated"),
         "boa_offset_applied": properties.get("earthsearch:boa_offset_applied"),
+    }
+
+
+def _left_out(left: LeftOut) -> dict[str, Any]:
+    decision = left.decision
+    return {
+        "id": left.item.id,
+        "verdict": decision.verdict.value,
+        "by": decision.by,
+        "at": decision.at,
+        "why": decision.why,
+        "item": _item(left.item),
     }
 
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from dataclasses import dataclass
+from enum import StrEnum
 
 import pystac
 
@@ -46,6 +47,51 @@ class Refusal:
     """Name of the asset that it lacks, if that is the reason."""
 
 
+class Verdict(StrEnum):
+    """What was decided on a scene."""
+
+    DROP = "drop"
+    """It is not used, whatever version of it is offered, until an operator takes that back."""
+    SKIP = "skip"
+    """It cannot be used as it is: it is left out until another version is offered, or until its
+    files can be opened again."""
+    USE = "use"
+    """What was decided before is taken back."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What was decided on a scene, and by whom."""
+
+    scene: str
+    """Its id."""
+    verdict: Verdict
+    by: str
+    at: str
+    """When, ISO 8601 in UTC."""
+    why: str = ""
+    updated: str = ""
+    """Of the version that was skipped."""
+    hrefs: tuple[str, ...] = ()
+    """Of the version that was skipped, without queries; empty where it has no usable ones."""
+    opened: bool = False
+    """Whether its files could be opened when it was skipped: then that they can is nothing new."""
+
+    @property
+    def told(self) -> str:
+        """The decision as a sentence."""
+        done = {Verdict.DROP: "dropped", Verdict.SKIP: "skipped", Verdict.USE: "taken back"}
+        return f"{done[self.verdict]} by {self.by} at {self.at}{f': {self.why}' * bool(self.why)}"
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """An item that is not used because of a decision."""
+
+    item: pystac.Item
+    decision: Decision
+
+
 @dataclass(frozen=True)
 class Selection:
     """What became of the items of one day."""
@@ -54,3 +100,7 @@ class Selection:
     """In order of priority: by (datetime, id)."""
     refused: tuple[Refusal, ...]
     """By id."""
+    left_out: tuple[LeftOut, ...] = ()
+    """By id."""
+    missing: tuple[str, ...] = ()
+    """Ids of scenes that are used because they are recorded; the catalog does not offer them."""

@@ -82,6 +82,16 @@ def noted(key: str) -> tuple[dt.date, str] | None:
         return None
 
 
+def decisions_key(area_name: str) -> str:
+    """What operators decided on an area's scenes."""
+    return f"decisions/{area_name}.json"
+
+
+def missing_key(area_name: str) -> str:
+    """Which scenes of an area's days the catalog does not offer, as it was last asked."""
+    return f"missing/{area_name}.json"
+
+
 def stats_folder(area_name: str) -> str:
     """An area's statistics, partitioned by day."""
     return f"field_stats/area={area_name}"

@@ -55,7 +55,7 @@ def note(
 ) -> Note:
     """Leave a note in place of the last one of the same step."""
     cause = type(error).__name__
-    last = _read(store, area_name, day, step)
+    last = read_note(store, area_name, day, step)
     times = last.times + 1 if last is not None and last.cause == cause else 1
     made = Note(area_name, day, step, str(error), cause, times, run_id)
     told = asdict(made) | {"day": str(day)}
@@ -72,11 +72,12 @@ def notes(store: Store, area_name: str) -> list[Note]:
     """All notes on an area, by day; a note that cannot be read says so itself."""
     found = [noted(o.key) for o in store.listing(scenes_folder(area_name))]
     known = [(day, Step(step)) for day, step in filter(None, found) if step in Step]
-    read = (_read(store, area_name, day, step) for day, step in known)
+    read = (read_note(store, area_name, day, step) for day, step in known)
     return sorted((each for each in read if each is not None), key=lambda n: (n.day, n.step))
 
 
-def _read(store: Store, area_name: str, day: dt.date, step: Step) -> Note | None:
+def read_note(store: Store, area_name: str, day: dt.date, step: Step) -> Note | None:
+    """The note of a step, or None; one that cannot be read says so itself."""
     key = note_key(area_name, day, step)
     data = store.get(key)
     if data is None:

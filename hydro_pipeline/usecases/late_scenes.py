@@ -1,61 +1,166 @@
-"""Which days were made from other scenes than the catalog offers for them now."""
+"""Which days would be made from other scenes now: late, newer, readable again, or decided on."""
 
 import datetime as dt
-from typing import Any
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from hydro_pipeline.errors import StoredObjectError
+from hydro_pipeline.errors import SceneGoneError, SceneReadError
+from hydro_pipeline.imagery.reading import opens
+from hydro_pipeline.parallel import in_threads
 from hydro_pipeline.scenes.catalog import open_catalog
-from hydro_pipeline.scenes.scene import Selection
-from hydro_pipeline.scenes.selection import select
+from hydro_pipeline.scenes.choice import Sources, moment, usable, version
+from hydro_pipeline.scenes.decisions import decide
+from hydro_pipeline.scenes.scene import Decision, Selection, Verdict
+from hydro_pipeline.storage.notes import Step, notes
+from hydro_pipeline.usecases.sources import keep_missing, read_sources
 from hydro_pipeline.usecases.state import AreaState
 
-Version = tuple[str, str | None, str | None, float]
-"""What tells a scene from its later self: id, baseline, updated, offset."""
+PROBES = 32
+"""Scenes at most whose files one look tries to open; which ones is left to chance."""
+SEEKER = "late scenes"
+"""Who takes a skip back when the scene's files can be opened again."""
+
+
+UNREAD = {SceneGoneError.__name__, SceneReadError.__name__}
+"""Causes of notes on days whose files could not be read."""
+Probed = str | dt.date
+"""A skipped scene, by its id, or a day that could not be made again."""
+
+
+@dataclass(frozen=True)
+class DayLook:
+    """What a look at the catalog found of a day in the cube."""
+
+    day: dt.date
+    change: str | None
+    """Why the day should be made again, or None."""
+    missing: tuple[str, ...]
+    """Ids of scenes that it is made from, and that the catalog does not offer."""
+    readable: tuple[str, ...] = ()
+    """Ids of skipped scenes whose files can be opened again."""
+    problem: str | None = None
+    """Why there is no telling, or what keeps the day from being made again."""
 
 
 def changed_days(state: AreaState, now: dt.datetime) -> dict[dt.date, str]:
-    """Committed days of the last `HYDRO_LOOKBACK_DAYS` with late scenes, each with what differs.
+    """Committed days of the last `HYDRO_LOOKBACK_DAYS` to be made again, each with why.
 
-    One search. Scenes that would not be used make no difference; a day without a record counts as
-    changed. `now` is aware. Raises what the catalog and the store raise.
+    One search. Scenes that would not be used make no difference, nor does it that the catalog does
+    not offer one: that is kept to be shown. Skips of scenes that can be read again are taken back.
+    `now` is aware. Raises what the catalog and the store raise.
     """
     area, cube = state.area, state.cube
     lookback = dt.timedelta(days=state.settings.lookback_days)
     if cube is None or not lookback:
         return {}
     first = max(cube.first_day, area.solar_day(now) - lookback)
-    if first > cube.last_day:
-        return {}
-    offered = open_catalog(state.settings).scenes(area, first, cube.last_day)
-    changes = {day: _change(_record(state, day), select(items)) for day, items in offered.items()}
-    return {day: change for day, change in sorted(changes.items()) if change}
+    looks = look(state, first, cube.last_day)
+    take_back(state, looks, now)
+    return {each.day: each.change for each in looks if each.change}
 
 
-def _record(state: AreaState, day: dt.date) -> dict[str, Any] | None:
-    """A day's record; None if there is none, or it cannot be read."""
-    try:
-        return state.record(day)
-    except StoredObjectError:
-        return None
+def take_back(state: AreaState, looks: Sequence[DayLook], now: dt.datetime) -> None:
+    """Take back the skips of scenes that can be read again; `now` is aware."""
+    why = "its files can be opened again"
+    scenes = sorted({scene for each in looks for scene in each.readable})
+    decide(
+        state.store,
+        state.name,
+        [Decision(scene, Verdict.USE, SEEKER, moment(now), why) for scene in scenes],
+    )
 
 
-def _change(record: dict[str, Any] | None, selection: Selection) -> str | None:
-    """What is new, changed or gone since the day was made, or None."""
-    if record is None:
-        return "it has no record of its scenes that can be read"
-    recorded = {
-        used["id"]: (used["id"], used["baseline"], used["updated"], used["offset"])
-        for used in record["hydro:used"]
-    }
-    offered: dict[str, Version] = {
-        s.id: (s.id, s.baseline, s.updated, s.offset) for s in selection.scenes
-    }
-    new = offered.keys() - recorded.keys()
-    gone = recorded.keys() - offered.keys()
-    changed = {i for i in offered.keys() & recorded.keys() if offered[i] != recorded[i]}
-    told = [
-        f"{', '.join(sorted(ids))} {verb}"
-        for ids, verb in ((new, "is new"), (changed, "has changed"), (gone, "is gone"))
-        if ids
+def look(state: AreaState, first: dt.date, last: dt.date) -> list[DayLook]:
+    """What one search found of the days `first` to `last` that are in the cube, in order.
+
+    Keeps which scenes are missing, for status and page. Raises what the catalog and the store
+    raise; a day whose record is broken is told of in its `problem`.
+    """
+    cube = state.cube
+    if cube is None:
+        return []
+    first, last = max(first, cube.first_day), min(last, cube.last_day)
+    days = [first + dt.timedelta(n) for n in range((last - first).days + 1)]
+    if not days:
+        return []
+    found = read_sources(state.store, open_catalog(state.settings), state.area, days)
+    keep_missing(state.store, state.name, found)
+    selections = {day: _selection(sources) for day, sources in found.items()}
+    failed = [
+        note.day
+        for note in notes(state.store, state.name)
+        if note.step is Step.DAY and note.cause in UNREAD and selections.get(note.day)
     ]
-    return "; ".join(told) or None
+    opened = _opened(state, selections, failed)
+    counts = dict(zip(cube.days, cube.daily("scene_count").tolist(), strict=True))
+    return [_look(day, found[day], selections[day], counts[day], opened) for day in days]
+
+
+def _selection(sources: Sources) -> Selection | None:
+    return None if sources.recorded.problem else sources.selection()
+
+
+def _opened(
+    state: AreaState, selections: Mapping[dt.date, Selection | None], failed: Sequence[dt.date]
+) -> set[Probed]:
+    """Which of the skipped scenes, and of the days that failed, have files that open now."""
+    files: dict[Probed, Sequence[str]] = {
+        day: [href for scene in selection.scenes for href in scene.hrefs]
+        for day in failed
+        if (selection := selections[day])
+    }
+    for selection in filter(None, selections.values()):
+        for left in selection.left_out:
+            scene = usable(left.item)
+            if scene and left.decision.verdict is Verdict.SKIP and not left.decision.opened:
+                files[scene.id] = scene.hrefs
+    some = random.sample(list(files), min(PROBES, len(files)))
+    opened = in_threads(lambda each: opens(files[each], state.settings), some, PROBES)
+    return {each for each, is_open in zip(some, opened, strict=True) if is_open}
+
+
+def _look(
+    day: dt.date,
+    sources: Sources,
+    selection: Selection | None,
+    scene_count: int,
+    opened: set[Probed],
+) -> DayLook:
+    if selection is None:
+        return DayLook(day, None, (), problem=str(sources.recorded.problem))
+    if sources.recorded.record is None:
+        if len(selection.scenes) < scene_count:
+            problem = (
+                f"it was made from {scene_count} scenes, has no record of them, and the catalog "
+                f"offers {len(selection.scenes)}"
+            )
+            return DayLook(day, None, (), problem=problem)
+        return DayLook(day, "it has no record of its scenes", ())
+    readable = tuple(left.item.id for left in selection.left_out if left.item.id in opened)
+    told = [_told(verb, ids) for verb, ids in _differences(sources, selection).items() if ids]
+    if readable:
+        told.append(_told("can be read again", readable))
+    if not told and day in opened:
+        told.append("its files can be read again")
+    return DayLook(day, "; ".join(told) or None, selection.missing, readable)
+
+
+def _differences(sources: Sources, selection: Selection) -> dict[str, list[str]]:
+    """What sets the selection apart from what the day was made from: ids of scenes by verb."""
+    used = sources.recorded.used
+    before = {i: (u["baseline"], u["updated"], u["offset"]) for i, u in used.items()}
+    now = {scene.id: version(scene) for scene in selection.scenes}
+    left_out = {left.item.id: left.decision.verdict for left in selection.left_out}
+    gone = sorted(before.keys() - now.keys())
+    return {
+        "is new": sorted(now.keys() - before.keys()),
+        "has changed": sorted(i for i in now.keys() & before.keys() if now[i] != before[i]),
+        "is dropped": [i for i in gone if left_out.get(i) is Verdict.DROP],
+        "is skipped": [i for i in gone if left_out.get(i) is Verdict.SKIP],
+        "is replaced": [i for i in gone if i not in left_out],
+    }
+
+
+def _told(verb: str, ids: Sequence[str]) -> str:
+    return f"{', '.join(ids)} {verb}"

@@ -2,22 +2,28 @@
 
 import datetime as dt
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from functools import cached_property
-
-import pystac
 
 from hydro_pipeline.area import Area
 from hydro_pipeline.cube.head import look, open_head
 from hydro_pipeline.cube.layout import check_meaning, meaning
 from hydro_pipeline.cube.read import Cube
-from hydro_pipeline.errors import AreaError, MissingDayError, StoredObjectError
+from hydro_pipeline.errors import (
+    AreaError,
+    MissingDayError,
+    SceneError,
+    SceneGoneError,
+    StoredObjectError,
+)
 from hydro_pipeline.ingest.chain import Chain
 from hydro_pipeline.ingest.look_ahead import read_ahead
 from hydro_pipeline.ingest.report import DayReport
 from hydro_pipeline.ingest.run import run
 from hydro_pipeline.scenes.catalog import Catalog, open_catalog
+from hydro_pipeline.scenes.choice import Sources
 from hydro_pipeline.scenes.day_record import is_by, read_record
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.stats.kernel import load_kernel
@@ -25,6 +31,8 @@ from hydro_pipeline.stats.update import StatsReport, StatsUpdate
 from hydro_pipeline.stats.weights import FieldWeights
 from hydro_pipeline.storage.keys import INPUTS, area_key, settled_key
 from hydro_pipeline.storage.store import Store
+from hydro_pipeline.usecases.skipping import skip_failed
+from hydro_pipeline.usecases.sources import keep_missing, read_sources
 from hydro_pipeline.usecases.state import AreaState, open_state, stored_versions
 
 SEARCH_DAYS = 31
@@ -86,20 +94,36 @@ class Pipeline:
         """Make `days` in order, one commit each; a report follows each commit.
 
         With `resume`, days that the run `run_id` has made already, or repeated, are left alone.
+        A day in the cube that cannot be made again stays as it is, and the days after it are made.
         Raises `MissingDayError` if the day before the first is not in the cube (nothing is stored
         then), `SceneReadError` where a scene cannot be read, `SceneError` where it never will be or
-        is not what its item says (days before it stay committed).
+        is not what its item says: of a day in the cube at the end, of a new one at once (days
+        before it stay committed), unless `HYDRO_SKIP_AFTER_FAILURES` has the scene skipped.
         """
         area = self.area(name)
         days = sorted(days)
         if resume:
             days = [day for day in days if not self._made_by(name, day, run_id)]
-        if not days:
-            return
-        chain = Chain.of(self.store, area, self.settings, run_id)
-        head = look(open_head(chain.target), days[0])
-        found = read_ahead(self._items(area, days), area, self.settings, chain.tiling)
-        yield from run(chain, head, found, days[-1])
+        kept: list[tuple[dt.date, SceneError]] = []
+        skipped: set[tuple[dt.date, str | None]] = set()
+        while days:
+            try:
+                with closing(self._made(area, days, run_id)) as reports:
+                    for report in reports:
+                        days = days[1:]
+                        yield report
+            except SceneError as error:
+                failed = days[0], error.scene_id
+                if failed not in skipped and self._skip(area, days[0], error):
+                    skipped.add(failed)
+                    continue
+                cube = Cube.open(self.store, name)
+                if cube is None or days[0] > cube.last_day:
+                    raise
+                kept.append((days[0], error))
+                days = days[1:]
+        if kept:
+            raise _kept(name, kept)
 
     def update_field_stats(
         self, name: str, days: Sequence[dt.date], *, anew: bool = False
@@ -132,19 +156,27 @@ class Pipeline:
         now = stored_versions(self.store, name, self.settings.zonal_weights)
         return data == json.dumps(now).encode()
 
-    def _items(
-        self, area: Area, days: Sequence[dt.date]
-    ) -> Iterator[tuple[dt.date, Sequence[pystac.Item]]]:
-        """The items of each day, searched for `SEARCH_DAYS` at once.
+    def _made(self, area: Area, days: Sequence[dt.date], run_id: str) -> Generator[DayReport]:
+        chain = Chain.of(self.store, area, self.settings, run_id)
+        head = look(open_head(chain.target), days[0])
+        found = read_ahead(self._sources(area, days), area, self.settings, chain.tiling)
+        yield from run(chain, head, found, days[-1])
+
+    def _skip(self, area: Area, day: dt.date, error: SceneError) -> bool:
+        return skip_failed(self.store, self.catalog, area, self.settings, day, error)
+
+    def _sources(self, area: Area, days: Sequence[dt.date]) -> Iterator[tuple[dt.date, Sources]]:
+        """What each day can be made from, searched for `SEARCH_DAYS` at once.
 
         Raises `AreaError` where a cube would begin without any scene, and none is there on any day.
         """
         for start in range(0, len(days), SEARCH_DAYS):
-            batch = days[start : start + SEARCH_DAYS]
-            found = self.catalog.scenes(area, batch[0], batch[-1])
-            if not any(found.values()) and Cube.open(self.store, area.name) is None:
+            found = read_sources(self.store, self.catalog, area, days[start : start + SEARCH_DAYS])
+            known = any(each.offered or each.recorded.items for each in found.values())
+            if not known and Cube.open(self.store, area.name) is None:
                 self.catalog.check_covers(area)
-            yield from ((day, found[day]) for day in batch)
+            keep_missing(self.store, area.name, found)
+            yield from found.items()
 
     def _made_by(self, name: str, day: dt.date, run_id: str) -> bool:
         try:
@@ -152,3 +184,12 @@ class Pipeline:
         except StoredObjectError:
             return False
         return record is not None and is_by(record, run_id)
+
+
+def _kept(name: str, kept: Sequence[tuple[dt.date, SceneError]]) -> SceneError:
+    """Says of days in the cube why they were not made again."""
+    gone = all(isinstance(error, SceneGoneError) for _, error in kept)
+    told = "; ".join(f"{day}: {error}" for day, error in kept)
+    return (SceneGoneError if gone else SceneError)(
+        f"{name}: {told}; what is stored of {len(kept)} day{'s' * (len(kept) > 1)} stays"
+    )

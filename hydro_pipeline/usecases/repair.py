@@ -8,12 +8,12 @@ import pystac
 
 from hydro_pipeline.area import Area
 from hydro_pipeline.cube.head import look, open_head
-from hydro_pipeline.errors import StoredObjectError
 from hydro_pipeline.ingest.chain import Chain
 from hydro_pipeline.ingest.look_ahead import read_ahead
 from hydro_pipeline.ingest.report import DayReport
 from hydro_pipeline.ingest.run import run
-from hydro_pipeline.scenes.day_record import items_of, read_record
+from hydro_pipeline.scenes.choice import Sources
+from hydro_pipeline.scenes.recorded import read_recorded
 from hydro_pipeline.usecases.pipeline import Pipeline
 
 
@@ -44,15 +44,15 @@ def _mend(pipeline: Pipeline, area: Area, day: dt.date, run_id: str) -> DayRepor
     chain = Chain.of(pipeline.store, area, pipeline.settings, run_id)
     chain = replace(chain, mends=True, records=recorded is None)
     head = look(open_head(chain.target), day)
-    found = read_ahead([(day, items)], area, pipeline.settings, chain.tiling)
+    found = read_ahead([(day, Sources(items))], area, pipeline.settings, chain.tiling)
     (report,) = run(chain, head, found, day)
     return report
 
 
 def _recorded(pipeline: Pipeline, area: Area, day: dt.date) -> Sequence[pystac.Item] | None:
     """The items that a day was made from; None if that is not recorded, or not readable."""
-    try:
-        record = read_record(pipeline.store, area.name, day)
-        return None if record is None else items_of(record)
-    except StoredObjectError:
+    collection = pipeline.settings.collection
+    found = read_recorded(pipeline.store, area, collection, [day])[day]
+    if found.record is None:
         return None
+    return [item for item in found.items if item.id in found.used]
