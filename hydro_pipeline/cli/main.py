@@ -11,6 +11,7 @@ from hydro_pipeline.cli.export import export, record, report, stac
 from hydro_pipeline.cli.health import repair, verify
 from hydro_pipeline.cli.inputs import area_app, fields_app
 from hydro_pipeline.cli.outputs import stats, status
+from hydro_pipeline.cli.scenes import scenes_app
 from hydro_pipeline.cli.terminal import (
     FROM,
     TO,
@@ -41,6 +42,7 @@ app = typer.Typer(
 )
 app.add_typer(area_app, name="area")
 app.add_typer(fields_app, name="fields")
+app.add_typer(scenes_app, name="scenes")
 
 
 def main() -> None:

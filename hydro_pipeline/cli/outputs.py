@@ -109,7 +109,15 @@ def _say_status(found: "AreaStatus") -> None:
     say(f"  due     {due}")
     say(f"  fields  {len(found.fields.fields)}")
     say(f"  stale   {stale}")
+    if found.missing or found.left_out:
+        verdicts = [decision.verdict.value for decision in found.left_out]
+        say(
+            f"  scenes  {len(found.missing)} missing from the catalog, {verdicts.count('drop')} "
+            f"dropped, {verdicts.count('skip')} skipped: hydro scenes list {name}"
+        )
     for note in found.notes:
         warn(f"{name} {note.told}")
+    for text in (*(each.told for each in found.missing), *found.problems):
+        warn(f"{name} {text}")
     for problem in found.fields.problems:
         warn(problem.message)

@@ -42,6 +42,11 @@ def area_checks(area: str) -> list[dg.AssetChecksDefinition]:
                 asset=composite,
                 description="The record of each day's scenes is there and fits the cube.",
             ),
+            dg.AssetCheckSpec(
+                "scenes_offered",
+                asset=composite,
+                description="The catalog still offers the scenes that days are made from.",
+            ),
         ],
     )
     def composite_checks(
@@ -55,6 +60,8 @@ def area_checks(area: str) -> list[dg.AssetChecksDefinition]:
         yield _result(composite, "valid_share_kept", quality.sudden_losses(cube, days), poor)
         unrecorded = quality.unrecorded(state, days)
         yield _result(composite, "scenes_recorded", unrecorded, poor)
+        not_offered = quality.not_offered(state)
+        yield _result(composite, "scenes_offered", not_offered, poor)
 
     @dg.multi_asset_check(
         name=f"{area}__field_stats_checks",

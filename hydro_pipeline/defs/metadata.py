@@ -44,6 +44,7 @@ def of_composite(report: DayReport, store: Store) -> Metadata:
         "scenes": len(report.scenes),
         "scenes used": _bullets(report.scenes),
         "scenes refused": _bullets(f"{r.id}: {r.reason}" for r in report.refused),
+        "scenes left out": _bullets(f"{x.item.id}: {x.decision.told}" for x in report.left_out),
         "warnings": _bullets(report.warnings),
         "changed": report.changed,
         "revision": report.revision,

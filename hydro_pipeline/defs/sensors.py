@@ -15,6 +15,7 @@ from hydro_pipeline.defs.names import (
     range_tags,
 )
 from hydro_pipeline.defs.runs import active_run, wait_until
+from hydro_pipeline.usecases import quality
 from hydro_pipeline.usecases.late_scenes import changed_days
 from hydro_pipeline.usecases.pipeline import Pipeline
 from hydro_pipeline.usecases.state import AreaState
@@ -70,8 +71,9 @@ def late_scenes(area: str) -> dg.SensorDefinition:
         minimum_interval_seconds=HOUR,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=(
-            f"Looks HYDRO_LOOKBACK_DAYS back for scenes of {area} that came, changed or went after "
-            "their day was made, and has these days made again. Later days follow by themselves."
+            f"Looks HYDRO_LOOKBACK_DAYS back for scenes of {area} that came or changed after their "
+            "day was made, or can be read again, and has these days made again. Later days follow "
+            "by themselves. A scene that the catalog does not offer any more stays in use."
         ),
     )
     def sensor(
@@ -80,7 +82,11 @@ def late_scenes(area: str) -> dg.SensorDefinition:
         now = datetime.now(UTC)
         if run := active_run(context.instance, area, "ndvi_composite"):
             return dg.SkipReason(f"run {run.run_id} is making days of {area}")
-        changed = changed_days(pipeline.open(area), now)
+        state = pipeline.open(area)
+        changed = changed_days(state, now)
+        missing = quality.not_offered(state)
+        for told in missing:
+            context.log.warning(f"{area} {told}")
         for day, change in changed.items():
             context.log.info(f"{area} {day}: {change}")
         wanted = [
@@ -90,7 +96,8 @@ def late_scenes(area: str) -> dg.SensorDefinition:
         ]
         if not wanted:
             waiting = f"{len(changed)} days wait after a failure" if changed else "no scene is late"
-            return dg.SkipReason(waiting)
+            more = f"; {len(missing)} in use are missing from the catalog" if missing else ""
+            return dg.SkipReason(waiting + more)
         return dg.SensorResult(
             [
                 dg.RunRequest(tags={**range_tags(*days), AREA_TAG: area, ASKED_BY_TAG: name})

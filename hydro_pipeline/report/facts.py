@@ -29,6 +29,9 @@ def warnings(status: AreaStatus, records: list[dict[str, Any]]) -> Iterator[str]
             f"Statistics of {len(status.stale_days)} days are missing or out of date; "
             f"hydro catch-up {status.area.name} makes them"
         )
+    yield from status.problems
+    yield from (missing.told for missing in status.missing)
+    yield from (f"{each.scene} is {each.told}" for each in status.left_out)
     for problem in status.fields.problems:
         yield problem.message
     for record in reversed(records):

@@ -13,6 +13,7 @@ from hydro_pipeline.days import day_number
 from hydro_pipeline.errors import DamagedCubeError, StoredObjectError
 from hydro_pipeline.grid import Window, nothing
 from hydro_pipeline.product import NODATA, PRODUCT, Int16
+from hydro_pipeline.scenes.missing import read_missing
 from hydro_pipeline.usecases.state import AreaState
 
 SAMPLE_PX = 64
@@ -109,6 +110,11 @@ def unrecorded(state: AreaState, days: Sequence[dt.date]) -> list[str]:
             there = "no record" if recorded is None else f"{recorded} scenes recorded"
             wrong.append(f"{day}: made from {made_from} scenes, {there}")
     return wrong
+
+
+def not_offered(state: AreaState) -> list[str]:
+    """Scenes in use, of whatever day, that the catalog did not offer when it was asked last."""
+    return [missing.told for missing in read_missing(state.store, state.name)]
 
 
 def stale(state: AreaState, days: Sequence[dt.date]) -> list[str]:

@@ -1,15 +1,20 @@
 """How an area stands."""
 
 import datetime as dt
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hydro_pipeline.area import Area
 from hydro_pipeline.cube.read import Cube
+from hydro_pipeline.errors import StoredObjectError
 from hydro_pipeline.fields.fields import FieldsReading
 from hydro_pipeline.parallel import in_threads
-from hydro_pipeline.storage.notes import Note, notes
+from hydro_pipeline.scenes.decisions import read_decisions
+from hydro_pipeline.scenes.missing import Missing, read_missing
+from hydro_pipeline.scenes.scene import Decision
+from hydro_pipeline.storage.notes import Note, Step, notes
 from hydro_pipeline.usecases.state import OBJECTS_AT_ONCE, AreaState
 
 
@@ -27,6 +32,12 @@ class AreaStatus:
     """Committed days by `observed`, `all cloud`, `no scene`."""
     notes: tuple[Note, ...]
     """What went wrong and is not mended, by day."""
+    missing: tuple[Missing, ...]
+    """Scenes that days are made from, and that the catalog did not offer when asked last."""
+    left_out: tuple[Decision, ...]
+    """What was decided on scenes and holds."""
+    problems: tuple[str, ...]
+    """Stored objects about scenes that cannot be read."""
     fields: FieldsReading
     stale_days: tuple[dt.date, ...]
     """Committed days with a stale or unwanted row."""
@@ -44,17 +55,39 @@ def status(state: AreaState, today: dt.date) -> AreaStatus:
         start = state.settings.start_date or due + dt.timedelta(1)
     else:
         start = cube.last_day + dt.timedelta(1)
+    problems: list[str] = []
+    missing = _or_told(problems, lambda: read_missing(state.store, state.name), ())
+    decisions = _or_told(problems, lambda: read_decisions(state.store, state.name), {})
     return AreaStatus(
         area=state.area,
         first_day=cube.first_day if cube else None,
         last_day=cube.last_day if cube else None,
         gaps=tuple(start + dt.timedelta(i) for i in range((due - start).days + 1)),
         outcomes=_outcomes(cube) if cube else {},
-        notes=tuple(notes(state.store, state.name)),
+        notes=tuple(_stays(note, cube) for note in notes(state.store, state.name)),
+        missing=missing,
+        left_out=tuple(decisions.values()),
+        problems=tuple(problems),
         fields=state.fields,
         stale_days=tuple(stale),
         stale_pairs=sum(len(each.compute) + len(each.drop) for each in pairs),
     )
+
+
+def _or_told[T](problems: list[str], read: Callable[[], T], otherwise: T) -> T:
+    """What `read` gives; `otherwise`, and a sentence more in `problems`, where it is broken."""
+    try:
+        return read()
+    except StoredObjectError as error:
+        problems.append(str(error))
+        return otherwise
+
+
+def _stays(note: Note, cube: Cube | None) -> Note:
+    """The note; of a day in the cube, that its pixels are still there."""
+    if note.step is not Step.DAY or cube is None or note.day not in cube.revisions:
+        return note
+    return replace(note, error=f"{note.error}; what is stored of it stays")
 
 
 def _outcomes(cube: Cube) -> dict[str, int]:

@@ -11,8 +11,9 @@ import pytest
 from hydro_pipeline.defs.build import build_defs
 from hydro_pipeline.defs.names import RANGE_END_TAG, RANGE_START_TAG
 from hydro_pipeline.fields.fields import put_fields
+from hydro_pipeline.scenes.missing import read_missing
 from hydro_pipeline.usecases.pipeline import Pipeline
-from tests.support.areas import days_of, run, set_up
+from tests.support.areas import days_of, pixels, run, set_up
 from tests.support.dagster_runs import add_run, fail
 
 NOW = dt.datetime(2024, 4, 8, 12, tzinfo=dt.UTC)
@@ -193,9 +194,8 @@ def test_late_scenes_asks_for_the_days_whose_scenes_changed(pipeline, instance, 
     for feature in document["features"]:
         by_day.setdefault(feature["properties"]["datetime"][:10], []).append(feature)
     days = sorted(d for d in by_day if d <= str(made[-1]))
-    by_day[days[0]][0]["properties"]["updated"] = "2030-01-01T00:00:00Z"
-    for feature in by_day[days[1]]:
-        document["features"].remove(feature)
+    for d in days[:2]:
+        by_day[d][0]["properties"]["updated"] = "2030-01-01T00:00:00Z"
     catalog.write_text(json.dumps(document))
     result = tick(lookback(pipeline, made[0]), instance, "late_scenes")
     assert asked(result) == [(d, d) for d in days[:2]]
@@ -205,13 +205,33 @@ def test_late_scenes_asks_for_the_days_whose_scenes_changed(pipeline, instance, 
     assert asked(again) == [(days[1], days[1])]
 
 
+@pytest.mark.parametrize("offer", [lambda features: [], lambda features: features[::2]])
+def test_late_scenes_shows_what_is_missing_and_asks_for_nothing(
+    pipeline, instance, made, catalog, offer
+):
+    before = pixels(pipeline)
+    document = json.loads(catalog.read_text())
+    document["features"] = offer(document["features"])
+    catalog.write_text(json.dumps(document))
+    result = tick(lookback(pipeline, made[0]), instance, "late_scenes")
+    assert not asked(result)
+    missing = read_missing(pipeline.store, "farm")
+    assert len(missing) > 0
+    assert f"{len(missing)} in use are missing from the catalog" in result.skip_message
+    run(pipeline_of(pipeline), made)
+    assert pixels(pipeline) == before
+
+
 def pipeline_of(pipeline):
     """The same pipeline with nothing remembered."""
     return Pipeline(pipeline.settings)
 
 
 def test_late_scenes_is_off_and_waits_when_told(pipeline, instance, made, catalog):
-    catalog.write_text(json.dumps({"type": "FeatureCollection", "features": []}))
+    document = json.loads(catalog.read_text())
+    for feature in document["features"]:
+        feature["properties"]["updated"] = "2030-01-01T00:00:00Z"
+    catalog.write_text(json.dumps(document))
     off = Pipeline(pipeline.settings.model_copy(update={"lookback_days": 0}))
     assert "no scene is late" in tick(off, instance, "late_scenes").skip_message
     pipeline = lookback(pipeline, made[0])
