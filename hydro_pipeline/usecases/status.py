@@ -56,8 +56,8 @@ def status(state: AreaState, today: dt.date) -> AreaStatus:
     else:
         start = cube.last_day + dt.timedelta(1)
     problems: list[str] = []
-    missing = _or_told(problems, lambda: read_missing(state.store, state.name), ())
-    decisions = _or_told(problems, lambda: read_decisions(state.store, state.name), {})
+    missing = _or_told(problems, lambda: read_missing(state.store, state.name)) or ()
+    decisions = _or_told(problems, lambda: read_decisions(state.store, state.name)) or {}
     return AreaStatus(
         area=state.area,
         first_day=cube.first_day if cube else None,
@@ -74,13 +74,13 @@ def status(state: AreaState, today: dt.date) -> AreaStatus:
     )
 
 
-def _or_told[T](problems: list[str], read: Callable[[], T], otherwise: T) -> T:
-    """What `read` gives; `otherwise`, and a sentence more in `problems`, where it is broken."""
+def _or_told[T](problems: list[str], read: Callable[[], T]) -> T | None:
+    """What `read` gives; None, and a sentence more in `problems`, where it is broken."""
     try:
         return read()
     except StoredObjectError as error:
         problems.append(str(error))
-        return otherwise
+        return None
 
 
 def _stays(note: Note, cube: Cube | None) -> Note:

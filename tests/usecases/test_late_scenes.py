@@ -10,6 +10,7 @@ import pytest
 from hydro_pipeline.errors import InputError, SceneError, SceneGoneError
 from hydro_pipeline.scenes.decisions import history, read_decisions
 from hydro_pipeline.scenes.scene import Verdict
+from hydro_pipeline.settings import Settings
 from hydro_pipeline.simulation.season import simulate
 from hydro_pipeline.simulation.server import Fault, StandIn
 from hydro_pipeline.storage.keys import scenes_key
@@ -62,13 +63,7 @@ def made(made_root, earth_search, tmp_path):
 def again(earth_search, folder, **settings):
     """The use cases with nothing remembered, and a look-back over the whole season."""
     given = {"root": str(folder / "root"), "catalog": earth_search.url, "lookback_days": 30}
-    return Pipeline(set_up_settings(**given, **settings))
-
-
-def set_up_settings(**given):
-    from hydro_pipeline.settings import Settings
-
-    return Settings.load(**given)
+    return Pipeline(Settings.load(**given, **settings))
 
 
 def day_of(item):
@@ -263,7 +258,7 @@ def test_several_scenes_of_a_day_are_skipped_one_after_the_other(earth_search, t
     pipeline = set_up(twelve, tmp_path / "root", catalog=earth_search.url, skip_after_failures=1)
     earth_search.fault = gone(*on(twelve, day))
     reports, _ = run(pipeline, days_of(twelve)[:3])
-    assert [r.outcome for r in reports][0] == "no scene"
+    assert reports[0].outcome == "no scene"
     assert [left.item.id for left in reports[0].left_out] == on(twelve, day)
     assert len(reports) == 3
 
