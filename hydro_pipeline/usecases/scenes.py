@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pystac
 
+from hydro_pipeline.days import ranges
 from hydro_pipeline.errors import InputError, StoredObjectError
 from hydro_pipeline.imagery.reading import opens
 from hydro_pipeline.parallel import in_threads
@@ -109,14 +110,13 @@ def _known(state: AreaState, scene: str) -> tuple[list[dt.date], pystac.Item]:
     if recorded:
         return [day for day, _ in recorded], recorded[-1][1]
     cube = state.cube
-    days = [n.day for n in notes(state.store, state.name)] + _named_days(scene)
-    if days:
-        first, last = min(days), max(days)
-        offered = open_catalog(state.settings).scenes(state.area, first, last)
-        for day, items in offered.items():
+    days = {note.day for note in notes(state.store, state.name)}.union(_named_days(scene))
+    catalog = open_catalog(state.settings)
+    for first, last in ranges(days):
+        for day, items in catalog.scenes(state.area, first, last).items():
             for item in items:
                 if item.id == scene:
-                    return ([day] if cube and day in cube.days else []), item
+                    return ([day] if cube and day in cube.revisions else []), item
     raise InputError(
         f"{state.name}: no scene {scene!r} is in its records, nor offered for the days that "
         f"failed; hydro scenes list {state.name} shows those that are"
@@ -139,7 +139,7 @@ def _named_days(scene: str) -> list[dt.date]:
             day = dt.datetime.strptime(text, "%Y%m%d").date()
         except ValueError:
             continue
-        return [day - ONE_DAY, day + ONE_DAY]
+        return [day - ONE_DAY, day, day + ONE_DAY]
     return []
 
 
