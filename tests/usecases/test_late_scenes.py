@@ -14,7 +14,7 @@ from hydro_pipeline.settings import Settings
 from hydro_pipeline.simulation.season import simulate
 from hydro_pipeline.simulation.server import Fault, StandIn
 from hydro_pipeline.storage.keys import scenes_key
-from hydro_pipeline.usecases import scenes
+from hydro_pipeline.usecases import quality, scenes
 from hydro_pipeline.usecases.late_scenes import changed_days, look
 from hydro_pipeline.usecases.pipeline import Pipeline
 from hydro_pipeline.usecases.status import status
@@ -122,6 +122,7 @@ def test_what_the_catalog_does_not_offer_stays(made, earth_search, twelve, tmp_p
     lacking = sorted((day_of(i), i["id"]) for i in twelve.items if i["id"] not in offered)
     found = status(made.open("farm"), FIRST)
     assert sorted((each.day, each.scene) for each in found.missing) == lacking
+    assert len(quality.not_offered(made.open("farm"))) == len(lacking)
     run(again(earth_search, tmp_path), days_of(twelve))
     assert (pixels(made), table(made), share(made)) == (before, rows, shares)
     earth_search.items = copy.deepcopy(twelve.items)
