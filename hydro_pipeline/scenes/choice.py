@@ -48,9 +48,7 @@ class Sources:
     decisions: Decisions = field(default_factory=dict)
 
     def selection(self) -> Selection:
-        """What the day is made from. Raises `StoredObjectError` if its record cannot be read."""
-        if self.recorded.problem is not None:
-            raise self.recorded.problem
+        """What the day is made from; what a broken record names is not known."""
         return choose(self.offered, self.recorded.items, self.decisions)
 
 

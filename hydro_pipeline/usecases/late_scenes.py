@@ -86,31 +86,25 @@ def look(state: AreaState, first: dt.date, last: dt.date) -> list[DayLook]:
         return []
     found = read_sources(state.store, open_catalog(state.settings), state.area, days)
     keep_missing(state.store, state.name, found)
-    selections = {day: _selection(sources) for day, sources in found.items()}
+    selections = {day: sources.selection() for day, sources in found.items()}
     failed = [
         note.day
         for note in notes(state.store, state.name)
-        if note.step is Step.DAY and note.cause in UNREAD and selections.get(note.day)
+        if note.step is Step.DAY and note.cause in UNREAD and note.day in selections
     ]
     opened = _opened(state, selections, failed)
     counts = dict(zip(cube.days, cube.daily("scene_count").tolist(), strict=True))
     return [_look(day, found[day], selections[day], counts[day], opened) for day in days]
 
 
-def _selection(sources: Sources) -> Selection | None:
-    return None if sources.recorded.problem else sources.selection()
-
-
 def _opened(
-    state: AreaState, selections: Mapping[dt.date, Selection | None], failed: Sequence[dt.date]
+    state: AreaState, selections: Mapping[dt.date, Selection], failed: Sequence[dt.date]
 ) -> set[Probed]:
     """Which of the skipped scenes, and of the days that failed, have files that open now."""
     files: dict[Probed, Sequence[str]] = {
-        day: [href for scene in selection.scenes for href in scene.hrefs]
-        for day in failed
-        if (selection := selections[day])
+        day: [href for scene in selections[day].scenes for href in scene.hrefs] for day in failed
     }
-    for selection in filter(None, selections.values()):
+    for selection in selections.values():
         for left in selection.left_out:
             scene = usable(left.item)
             if scene and left.decision.verdict is Verdict.SKIP and not left.decision.opened:
@@ -123,20 +117,19 @@ def _opened(
 def _look(
     day: dt.date,
     sources: Sources,
-    selection: Selection | None,
+    selection: Selection,
     scene_count: int,
     opened: set[Probed],
 ) -> DayLook:
-    if selection is None:
-        return DayLook(day, None, (), problem=str(sources.recorded.problem))
     if sources.recorded.record is None:
+        why = sources.recorded.problem or "it has no record of its scenes"
         if len(selection.scenes) < scene_count:
             problem = (
-                f"it was made from {scene_count} scenes, has no record of them, and the catalog "
-                f"offers {len(selection.scenes)}"
+                f"{why}; it was made from {scene_count} scenes, and the catalog offers "
+                f"{len(selection.scenes)}"
             )
             return DayLook(day, None, (), problem=problem)
-        return DayLook(day, "it has no record of its scenes", ())
+        return DayLook(day, str(why), ())
     readable = tuple(left.item.id for left in selection.left_out if left.item.id in opened)
     told = [_told(verb, ids) for verb, ids in _differences(sources, selection).items() if ids]
     if readable:

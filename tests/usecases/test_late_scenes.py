@@ -212,8 +212,8 @@ def test_a_broken_record_is_told_and_holds_up_no_other_look(made, earth_search, 
     for item in earth_search.items:
         item["properties"]["updated"] = "2030-01-01T00:00:00Z"
     looks = {each.day: each for each in look(made.open("farm"), FIRST, FIRST.replace(day=12))}
-    assert "is not the record of a day" in looks[broken].problem
-    assert looks[broken].change is None
+    assert "is not the record of a day" in looks[broken].change
+    assert looks[broken].problem is None
     assert "has changed" in looks[other].change
 
 
