@@ -47,9 +47,16 @@ class Band:
 
     name: str
     asset: str
-    """Key of the STAC item's asset."""
+    """Key of the STAC item's asset, as Earth Search has it."""
     native_m: float
     """Size of its pixels, metres."""
+    aliases: tuple[str, ...] = ()
+    """Keys of other catalogs for the same file."""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Keys of the asset; the first that an item has is read."""
+        return self.asset, *self.aliases
 
 
 @dataclass(frozen=True)
@@ -248,7 +255,11 @@ PRODUCT = Product(
         constellation="sentinel-2",
         collection="sentinel-2-l2a",
         credit="contains modified Copernicus Sentinel data",
-        bands=(Band("red", "red", 10.0), Band("nir", "nir", 10.0)),
+        # Keys: Earth Search; Planetary Computer and Digital Earth Africa; CDSE.
+        bands=(
+            Band("red", "red", 10.0, ("B04", "B04_10m")),
+            Band("nir", "nir", 10.0, ("B08", "B08_10m")),
+        ),
         dn_per_unit=10_000.0,
     ),
     variables=(
@@ -266,7 +277,7 @@ PRODUCT = Product(
         ),
     ),
     mask=Mask(
-        band=Band("scl", "scl", 20.0),
+        band=Band("scl", "scl", 20.0, ("SCL", "SCL_20m")),
         clear=(2, 4, 5, 6, 7),
         # Cloud shadow, cloud of medium and of high probability, cirrus.
         spoiling=(3, 8, 9, 10),

@@ -27,7 +27,7 @@ from hydro_pipeline.imagery.reading import Kept, SceneDriver, drop_cached, paste
 from hydro_pipeline.product import PRODUCT
 from hydro_pipeline.scenes.item import bounds
 from hydro_pipeline.scenes.scene import Scene
-from hydro_pipeline.scenes.sentinel2 import BAND_ASSETS
+from hydro_pipeline.scenes.sentinel2 import FILES, asset_of
 from hydro_pipeline.settings import Settings
 
 READ_PX = 1024
@@ -209,7 +209,8 @@ def _read(
 
 def _source_grid(scene: Scene, band: str) -> GeoBox | None:
     """The file's own grid as the item describes it, or None if it does not, or not credibly."""
-    facts = {**scene.item.properties, **scene.item.assets[BAND_ASSETS[band]].extra_fields}
+    asset = scene.item.assets[asset_of(scene.item, FILES[band])]
+    facts = {**scene.item.properties, **asset.extra_fields}
     code = facts.get("proj:code") or facts.get("proj:epsg")
     try:
         crs = CRS(f"EPSG:{code}" if isinstance(code, int) else code)

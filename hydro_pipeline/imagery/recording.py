@@ -24,7 +24,7 @@ from hydro_pipeline.errors import InputError
 from hydro_pipeline.geotiff import cog
 from hydro_pipeline.imagery.reading import drop_cached, gdal_environment, read_with_retries
 from hydro_pipeline.scenes.catalog import Catalog
-from hydro_pipeline.scenes.sentinel2 import BAND_ASSETS
+from hydro_pipeline.scenes.sentinel2 import FILES
 from hydro_pipeline.settings import Settings
 
 SCENES_AT_ONCE = 8
@@ -92,8 +92,9 @@ def _save(
     """The item with hrefs relative to `out`, and the bytes of the files written for it."""
     feature = item.to_dict(include_self_link=False, transform_hrefs=False)
     size = 0
-    for name in BAND_ASSETS.values():
-        if name in item.assets:
+    for band in FILES.values():
+        name = next((key for key in band.keys if key in item.assets), None)
+        if name is not None:
             clip = _read(item, name, area, settings)
             path = out / re.sub(r"[^\w-]", "_", item.id) / f"{name}.tif"
             path.parent.mkdir(exist_ok=True)

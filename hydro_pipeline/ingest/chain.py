@@ -30,6 +30,7 @@ from hydro_pipeline.ingest.workers import Cluster, threads
 from hydro_pipeline.parallel import THREADS, in_threads, meanwhile
 from hydro_pipeline.product import PRODUCT
 from hydro_pipeline.scenes.day_record import (
+    contradictions_of,
     day_record,
     repeated,
     to_bytes,
@@ -127,15 +128,16 @@ def commit(
             made = _remade(chain, made, edit.part)
         written = made.written or _write(chain, made, edit.part)
         tally, seconds, composite = made.tally, {"compute": made.seconds}, made.id
-    area, selection, outcome = chain.area.name, found.selection, outcome_of(tally.counts)
+    area, selection = chain.area.name, found.selection
+    outcome = outcome_of(tally.counts, selection)
     record = day_record(
         area, day, selection, tally.counts, tally.pixels, outcome, chain.run_id,
         chain.settings.offset_check,
     )  # fmt: skip
-    warnings = warnings_of(record)
-    if warnings and chain.settings.offset_check is OffsetCheck.FAIL:
+    wrong = contradictions_of(record)
+    if wrong and chain.settings.offset_check is OffsetCheck.FAIL:
         scene_id = next(used["id"] for used in record["hydro:used"] if used["contradiction"])
-        told = f"{area} {day}: {'; '.join(warnings)} (HYDRO_OFFSET_CHECK=fail)"
+        told = f"{area} {day}: {'; '.join(wrong)} (HYDRO_OFFSET_CHECK=fail)"
         raise SceneError(told, scene_id)
     ids = [scene.id for scene in selection.scenes]
     with_data = int(np.count_nonzero(tally.counts[:, VALID]))
@@ -164,8 +166,12 @@ def commit(
         outcome=outcome,
         scenes=tuple(ids),
         refused=selection.refused,
+        replaced=selection.replaced,
         left_out=selection.left_out,
-        warnings=(*warnings, *(Missing(day, scene).told for scene in selection.missing)),
+        warnings=(
+            *warnings_of(record),
+            *(Missing(day, scene).told for scene in selection.missing),
+        ),
         observed_fraction=done.observed / tally.pixels,
         valid_fraction=done.valid / tally.pixels,
         mean_age_days=tally.age / done.valid if done.valid else None,

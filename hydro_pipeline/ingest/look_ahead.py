@@ -18,7 +18,7 @@ from hydro_pipeline.ingest.blocks import load_kernels, observed
 from hydro_pipeline.ingest.workers import threads
 from hydro_pipeline.scenes.choice import Sources
 from hydro_pipeline.scenes.scene import Selection
-from hydro_pipeline.scenes.selection import check_assets
+from hydro_pipeline.scenes.selection import check_usable
 from hydro_pipeline.settings import Settings
 
 DAYS = 1
@@ -66,7 +66,7 @@ def read_ahead(
 ) -> Iterator[tuple[dt.date, "Future[DayFound]"]]:
     """Each day of `days`, in order, with what was seen on it, being read already, tile by tile.
 
-    A future's result raises `SceneError` where scenes are gone or none has what is needed,
+    A future's result raises `SceneError` where scenes are gone or all are refused,
     `SceneReadError` where the imagery cannot be read, and `StoredObjectError` where the day's
     record cannot. At most `DAYS` days
     of at most `BYTES` are held in memory; of the `OPEN_DAYS` after them, what is at the beginning
@@ -135,7 +135,7 @@ def _find(
     opening: ThreadPoolExecutor | None,
 ) -> _Opened:
     selection = sources.selection()
-    check_assets(selection, area.name, day)
+    check_usable(selection, area.name, day)
     stripwise = opening is None and settings.dask_scheduler is None
     kept = Kept(area.grid, settings.cloud_buffer_m) if stripwise else None
     imagery = load(selection.scenes, area, settings, tiling, kept)

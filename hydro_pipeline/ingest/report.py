@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydro_pipeline.composite.kernel import USED, VALID
-from hydro_pipeline.scenes.scene import LeftOut, Refusal
+from hydro_pipeline.scenes.scene import LeftOut, Refusal, Selection
 
 
 @dataclass(frozen=True)
@@ -17,10 +17,13 @@ class DayReport:
     area: str
     day: dt.date
     outcome: str
-    """`observed`, `all cloud` or `no scene`."""
+    """`observed`, `all cloud`, `no scene` or `refused`."""
     scenes: tuple[str, ...]
     """Ids of the scenes used, in order of priority."""
     refused: tuple[Refusal, ...]
+    """What could not be used."""
+    replaced: tuple[Refusal, ...]
+    """What was processed again."""
     left_out: tuple[LeftOut, ...]
     """What decisions leave out."""
     warnings: tuple[str, ...]
@@ -48,8 +51,11 @@ class DayReport:
     """Later days that have to be mended next; only of a day that was mended itself."""
 
 
-def outcome_of(counts: NDArray[np.int64]) -> str:
-    """`observed`, `all cloud` or `no scene`, from `Seen.counts` of the day, (scene, 5)."""
+def outcome_of(counts: NDArray[np.int64], selection: Selection) -> str:
+    """`observed`, `all cloud`, `no scene` or `refused`, from `Seen.counts` of the day, (scene, 5).
+
+    Refused is a day without data of which it cannot be said that it had no scene.
+    """
     if not counts[:, VALID].any():
-        return "no scene"
+        return "refused" if selection.refused else "no scene"
     return "observed" if counts[:, USED].any() else "all cloud"

@@ -3,21 +3,26 @@
 import datetime as dt
 import warnings
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-import pystac
 from pystac_client import Client
 from pystac_client.exceptions import APIError
 
 from hydro_pipeline.area import Area, Bbox
 from hydro_pipeline.errors import AreaError, CatalogAnswerError, HydroError
+from hydro_pipeline.scenes.answer import Answer, Question, read
 from hydro_pipeline.scenes.http import CatalogIO, Limits
-from hydro_pipeline.scenes.item import parse_item, seen_at, strict_json, touches, updated
+from hydro_pipeline.scenes.item import distance, seen_at, touches
+from hydro_pipeline.scenes.safe_json import safe_json
+from hydro_pipeline.scenes.scene import Offer, Refusal
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.storage.store import Store
 
 PAGE_SIZE = 100
+NOT_FOUND = 404
 
 
 class Catalog(ABC):
@@ -34,29 +39,34 @@ class Catalog(ABC):
         """HTTP requests made so far, tries included."""
         return self._io.requests_made
 
-    def scenes(self, area: Area, first: dt.date, last: dt.date) -> dict[dt.date, list[pystac.Item]]:
+    def scenes(self, area: Area, first: dt.date, last: dt.date) -> dict[dt.date, Offer]:
         """Items over the area's bounding box, by solar day.
 
         Every day of the range is a key. Asset hrefs are absolute, items carry no links; the same
-        item is there once. Raises `CatalogUnavailableError` when the catalog is down or cuts its
-        answer short, `CatalogAnswerError` when what it answers is unusable.
+        item is there once. What is no item, and does not say of which day, is with the first.
+        Raises `CatalogUnavailableError` when the catalog is down or cuts its answer short,
+        `CatalogAnswerError` when what it answers is unusable, or answers another question.
         """
         start, end = area.solar_day_window(first, last)
-        days: dict[dt.date, list[pystac.Item]] = {
-            first + dt.timedelta(days=n): [] for n in range((last - first).days + 1)
-        }
-        for item in _unique(self._find(area, start, end)):
+        days = [first + dt.timedelta(days=n) for n in range((last - first).days + 1)]
+        answer = self._find(area, start, end)
+        offers = {day: Offer() for day in days}
+        for item in answer.items:
             day = area.solar_day(seen_at(item))
-            if day in days and touches(item, area.bbox):
-                days[day].append(item)
-        return days
+            if day in offers and touches(item, area.bbox):
+                offers[day] = offers[day].add(item)
+        for each in answer.broken:
+            day = area.solar_day(each.seen) if each.seen else first
+            day = day if day in offers else first
+            offers[day] = offers[day].add(Refusal(each.name, each.why))
+        return offers
 
     @abstractmethod
     def check_covers(self, area: Area) -> None:
         """Raise `AreaError` if the catalog has no scene over the area on any day at all."""
 
     @abstractmethod
-    def _find(self, area: Area, start: dt.datetime, end: dt.datetime) -> list[pystac.Item]: ...
+    def _find(self, area: Area, start: dt.datetime, end: dt.datetime) -> Answer: ...
 
     def _outside(self, area: Area) -> AreaError:
         return AreaError(
@@ -70,35 +80,78 @@ class ApiCatalog(Catalog):
     """A STAC API."""
 
     _client: Client | None = None
+    _has_collection = False
+    """Whether the catalog is known to have the collection, or not to tell."""
 
     def check_covers(self, area: Area) -> None:
         """Raise `AreaError` if no item at all lies over the area. One request for one item."""
-        if not self._search(area.bbox, max_items=1, limit=1):
+        if not len(self._search(area.bbox, max_items=1, limit=1)):
             raise self._outside(area)
 
-    def _find(self, area: Area, start: dt.datetime, end: dt.datetime) -> list[pystac.Item]:
+    def _find(self, area: Area, start: dt.datetime, end: dt.datetime) -> Answer:
         second = dt.timedelta(seconds=1)
         start = start.replace(microsecond=0)
         end = end.replace(microsecond=0) + (second if end.microsecond else dt.timedelta())
-        return self._search(area.bbox, datetime=[start, end], limit=PAGE_SIZE)
+        return self._search(area.bbox, (start, end), limit=PAGE_SIZE)
 
-    def _search(self, bbox: Bbox, **query: Any) -> list[pystac.Item]:
+    def _search(
+        self, bbox: Bbox, interval: tuple[dt.datetime, dt.datetime] | None = None, **query: Any
+    ) -> Answer:
         client = self._open()
         try:
             search = client.search(
-                collections=[self.collection], bbox=list(bbox), method=_method(client), **query
+                collections=[self.collection],
+                bbox=list(bbox),
+                datetime=interval,
+                method=_method(client),
+                **query,
             )
-            return [
-                parse_item(feature, self.source, _self_href(feature, search.url))
+            features = [
+                (feature, _self_href(feature, search.url))
                 for page in search.pages_as_dicts()
                 for feature in page["features"]
             ]
+            if not features:
+                self._check_collection(client)
+            question = Question(self.collection, bbox, interval)
+            return read(features, self.source, question)
         except HydroError:
             raise
         except APIError as error:
             raise CatalogAnswerError(
                 f"catalog {self.source}: refused the search of {self.collection}: {error}"
             ) from None
+
+    def _check_collection(self, client: Client) -> None:
+        """Raise `CatalogAnswerError` if the catalog says that it has no such collection.
+
+        A service answers a search of an unknown collection as one of a day without scenes.
+        """
+        if self._has_collection:
+            return
+        link = client.get_single_link("data")
+        listing = (link and link.get_absolute_href()) or f"{self.source.rstrip('/')}/collections"
+        try:
+            self._io.read_json(f"{listing}/{quote(self.collection, safe='')}")
+        except APIError as error:
+            known = self._collections(listing) if error.status_code == NOT_FOUND else []
+            if known and self.collection not in known:
+                raise CatalogAnswerError(
+                    f"catalog {self.source}: has no collection {self.collection}, but "
+                    f"{', '.join(sorted(known))[:500]}; check HYDRO_COLLECTION"
+                ) from None
+        except CatalogAnswerError:
+            return
+        self._has_collection = True
+
+    def _collections(self, listing: str) -> list[str]:
+        """Names of the collections, at least of the first page; none if the catalog tells none."""
+        try:
+            found = self._io.read_json(listing).get("collections")
+        except (APIError, CatalogAnswerError):
+            return []
+        named = [each.get("id") for each in found or () if isinstance(each, dict)]
+        return [name for name in named if isinstance(name, str)]
 
     def _open(self) -> Client:
         if self._client is None:
@@ -124,18 +177,25 @@ class ApiCatalog(Catalog):
 class StaticCatalog(Catalog):
     """A FeatureCollection of items in one file; asset hrefs are relative to it."""
 
-    _items: list[pystac.Item] | None = None
+    _answer: Answer | None = None
 
     def check_covers(self, area: Area) -> None:
         """Raise `AreaError` if no item of the file lies over the area."""
-        if not any(touches(item, area.bbox) for item in self._load()):
+        if not any(touches(item, area.bbox) for item in self._load().items):
             raise self._outside(area)
 
-    def _find(self, area: Area, start: dt.datetime, end: dt.datetime) -> list[pystac.Item]:
-        return self._load()
+    def _find(self, area: Area, start: dt.datetime, end: dt.datetime) -> Answer:
+        answer = self._load()
+        broken = [
+            each
+            for each in answer.broken
+            if (each.seen is None or start <= each.seen < end)
+            and (each.bounds is None or distance(each.bounds, area.bbox) == 0)
+        ]
+        return replace(answer, broken=tuple(broken))
 
-    def _load(self) -> list[pystac.Item]:
-        if self._items is None:
+    def _load(self) -> Answer:
+        if self._answer is None:
             document = self._document()
             features = document.get("features")
             if document.get("type") != "FeatureCollection" or not isinstance(features, list):
@@ -144,15 +204,17 @@ class StaticCatalog(Catalog):
                     "(a FeatureCollection of STAC items)"
                 )
             base = self._base()
-            items = [parse_item(feature, self.source, base) for feature in features]
-            self._items = [i for i in items if i.collection_id in (None, self.collection)]
-            if items and not self._items:
-                found = ", ".join(sorted({str(i.collection_id) for i in items}))
+            every = read(((feature, base) for feature in features), self.source)
+            ours = None, self.collection
+            items = tuple(i for i in every.items if i.collection_id in ours)
+            if every.items and not items:
+                found = ", ".join(sorted({str(i.collection_id) for i in every.items}))
                 raise CatalogAnswerError(
                     f"HYDRO_CATALOG={self.source} holds items of {found} only, "
                     f"but HYDRO_COLLECTION={self.collection}"
                 )
-        return self._items
+            self._answer = Answer(items, tuple(b for b in every.broken if b.collection in ours))
+        return self._answer
 
     def _document(self) -> dict[str, Any]:
         if self.source.startswith(("http://", "https://")):
@@ -162,7 +224,7 @@ class StaticCatalog(Catalog):
                 raise CatalogAnswerError(f"HYDRO_CATALOG={self.source}: {error}") from None
         data = self._object() if self.source.startswith("s3://") else _read(self.source)
         try:
-            document = strict_json(data)
+            document = safe_json(data)
         except ValueError as error:
             raise CatalogAnswerError(
                 f"HYDRO_CATALOG={self.source}: not readable as JSON: {error}"
@@ -196,16 +258,6 @@ def _method(client: Client) -> str:
     """POST, unless the service offers its search by GET alone."""
     offered = {link.extra_fields.get("method", "GET") for link in client.get_links("search")}
     return "GET" if offered == {"GET"} else "POST"
-
-
-def _unique(items: list[pystac.Item]) -> list[pystac.Item]:
-    """Each item once, the latest `updated` where an id comes again."""
-    latest: dict[str, pystac.Item] = {}
-    for item in items:
-        known = latest.get(item.id)
-        if known is None or updated(known) < updated(item):
-            latest[item.id] = item
-    return list(latest.values())
 
 
 def _self_href(feature: Any, fallback: str) -> str:

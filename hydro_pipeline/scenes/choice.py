@@ -13,7 +13,7 @@ import pystac
 
 from hydro_pipeline.errors import StoredObjectError
 from hydro_pipeline.scenes.item import updated
-from hydro_pipeline.scenes.scene import Decision, LeftOut, Scene, Selection, Verdict
+from hydro_pipeline.scenes.scene import Decision, LeftOut, Refusal, Scene, Selection, Verdict
 from hydro_pipeline.scenes.selection import select
 from hydro_pipeline.scenes.sentinel2 import newness
 
@@ -46,16 +46,19 @@ class Sources:
     """By the catalog."""
     recorded: Recorded = Recorded()
     decisions: Decisions = field(default_factory=dict)
+    refused: Sequence[Refusal] = ()
+    """What the catalog offers, but is no STAC item."""
 
     def selection(self) -> Selection:
         """What the day is made from; what a broken record names is not known."""
-        return choose(self.offered, self.recorded.items, self.decisions)
+        return choose(self.offered, self.recorded.items, self.decisions, self.refused)
 
 
 def choose(
     offered: Iterable[pystac.Item],
     recorded: Iterable[pystac.Item] = (),
     decisions: Decisions | None = None,
+    refused: Iterable[Refusal] = (),
 ) -> Selection:
     """Decide on all items of one solar day, those that it was made from before included.
 
@@ -75,7 +78,8 @@ def choose(
                 versions.setdefault(item.id, []).append(item)
             else:
                 left_out.setdefault(item.id, LeftOut(item, decision))
-    selection = select(item for items in versions.values() for item in _latest(items))
+    latest = (item for items in versions.values() for item in _latest(items))
+    selection = select(latest, refused)
     return replace(
         selection,
         left_out=tuple(left_out[i] for i in sorted(left_out)),

@@ -9,7 +9,7 @@ import pystac
 from numpy.typing import NDArray
 
 from hydro_pipeline.errors import StoredObjectError
-from hydro_pipeline.scenes.scene import LeftOut, Refusal, Scene, Selection
+from hydro_pipeline.scenes.scene import LeftOut, Refusal, Scene, Selection, told
 from hydro_pipeline.scenes.selection import contradiction
 from hydro_pipeline.scenes.sentinel2 import offset_finding
 from hydro_pipeline.settings import OffsetCheck
@@ -56,6 +56,7 @@ def day_record(
             for scene, count in zip(selection.scenes, counts.tolist(), strict=True)
         ],
         "hydro:refused": [_refused(refusal) for refusal in selection.refused],
+        "hydro:replaced": [_refused(refusal) for refusal in selection.replaced],
         "features": [_item(scene.item) for scene in selection.scenes],
     }
     left_out = [_left_out(each) for each in selection.left_out]
@@ -78,9 +79,32 @@ def is_by(record: dict[str, Any], run_id: str) -> bool:
     return run_id in (record["hydro:run_id"], record.get("hydro:repeated_by"))
 
 
-def warnings_of(record: dict[str, Any]) -> tuple[str, ...]:
+def contradictions_of(record: dict[str, Any]) -> tuple[str, ...]:
     """The contradictions between offset flags and pixels that the record holds, as sentences."""
     return tuple(used["contradiction"] for used in record["hydro:used"] if used["contradiction"])
+
+
+def refused_of(record: dict[str, Any]) -> list[dict[str, Any]]:
+    """The scenes that could not be used.
+
+    None of a record of 0.1.0, which does not tell them from those that were processed again.
+    """
+    return list(record["hydro:refused"]) if "hydro:replaced" in record else []
+
+
+def refusals_of(record: dict[str, Any]) -> tuple[str, ...]:
+    """A sentence on the scenes that could not be used, or none."""
+    refused = refused_of(record)
+    if not refused:
+        return ()
+    reasons = told((each["id"], each["reason"]) for each in refused)
+    every = len(refused) + len(record["hydro:used"])
+    return (f"{len(refused)} of {every} scenes refused: {reasons}",)
+
+
+def warnings_of(record: dict[str, Any]) -> tuple[str, ...]:
+    """What a person should look at: refused scenes and contradictions, as sentences."""
+    return (*refusals_of(record), *contradictions_of(record))
 
 
 def to_bytes(record: dict[str, Any]) -> bytes:

@@ -4,7 +4,7 @@ import itertools
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -15,8 +15,11 @@ from pystac_client.stac_api_io import StacApiIO
 
 from hydro_pipeline.errors import CatalogAnswerError, CatalogUnavailableError
 from hydro_pipeline.parallel import Tries, retry
-from hydro_pipeline.scenes.item import strict_json
+from hydro_pipeline.scenes.paging import Answered
+from hydro_pipeline.scenes.safe_json import safe_json
 
+EMPTY_PAGES = 10
+"""In a row, in mid-search, that are followed at most."""
 RETRY_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -50,15 +53,6 @@ class _TryAgainError(CatalogUnavailableError):
     def __init__(self, reason: str, after: float | None = None) -> None:
         super().__init__(reason)
         self.after = after
-
-
-@dataclass
-class Answered:
-    """What a search was told and what it got, to notice an answer that was cut short."""
-
-    matched: list[int] = field(default_factory=list)
-    """What each page said of the number of all items."""
-    ids: set[str] = field(default_factory=set)
 
 
 class CatalogIO(StacApiIO):
@@ -119,7 +113,7 @@ class CatalogIO(StacApiIO):
             raise CatalogAnswerError(f"catalog {href}: not a usable address: {error}") from None
         except requests.RequestException as error:
             raise _TryAgainError(f"{type(error).__name__}: {str(error)[:200]}") from None
-        text = data.decode("utf-8", errors="replace")
+        text = data.decode("utf-8", errors="surrogateescape")
         if response.status_code in RETRY_STATUS:
             raise _TryAgainError(f"HTTP {response.status_code}", _retry_after(response))
         if not response.ok:
@@ -134,26 +128,26 @@ class CatalogIO(StacApiIO):
         """All pages of a search. Ends with an error, not early, if items are missing."""
         end = time.monotonic() + self.limits.search
         answered = Answered()
-        seen = {_key(url, method, parameters)}
+        seen, empty = {_key(url, method, parameters)}, 0
         page = self.read_json(url, method=method, parameters=parameters)
         for number in itertools.count(1):
             features = page.get("features")
             if not isinstance(features, list):
                 raise CatalogAnswerError(
                     f"catalog {url}: page {number} of the search is no FeatureCollection: "
-                    f"{_gist(json.dumps(page))}"
+                    f"{_gist(json.dumps(page, default=str))}"
                 )
-            new = _ids(features) - answered.ids
-            answered.ids |= new
-            answered.matched += _matched(page)
+            new = answered.add(page, features)
             link = _next_link(page)
             if features:
                 yield page
-            if link is None or not features:
+            if link is None or not (features or answered.is_due):
                 break
             extra = link.extra_fields
             key = _key(link.get_href() or "", extra.get("method"), extra.get("body"))
-            if key in seen or not new or number >= self.limits.pages:
+            empty = 0 if features else empty + 1
+            again = bool(features) and not new
+            if key in seen or again or empty >= EMPTY_PAGES or number >= self.limits.pages:
                 raise CatalogAnswerError(
                     f"catalog {url}: paging does not end: page {number + 1} is one that was there"
                 )
@@ -164,7 +158,7 @@ class CatalogIO(StacApiIO):
                 )
             seen.add(key)
             page = self.read_json(link, parameters=parameters)
-        _check_complete(url, answered)
+        answered.check(url)
 
     def _read(self, response: requests.Response) -> bytes:
         parts = []
@@ -176,7 +170,7 @@ class CatalogIO(StacApiIO):
 
     def _parsed(self, text: str, url: str) -> dict[str, Any]:
         try:
-            document = strict_json(text)
+            document = safe_json(text)
         except ValueError:
             if text.lstrip().startswith("{") or not text.strip():
                 raise _TryAgainError("the answer was cut short") from None
@@ -210,16 +204,6 @@ def _key(url: str, method: Any, body: Any) -> str:
     return json.dumps([url, method, body], sort_keys=True, default=str)
 
 
-def _ids(features: list[Any]) -> set[str]:
-    return {f"{f.get('collection')}/{f.get('id')}" for f in features if isinstance(f, dict)}
-
-
-def _matched(page: dict[str, Any]) -> list[int]:
-    context = page.get("context")
-    value = page.get("numberMatched", context.get("matched") if isinstance(context, dict) else None)
-    return [value] if isinstance(value, int) else []
-
-
 def _next_link(page: dict[str, Any]) -> Link | None:
     links = page.get("links")
     for link in links if isinstance(links, list) else ():
@@ -230,18 +214,3 @@ def _next_link(page: dict[str, Any]) -> Link | None:
         ):
             return Link.from_dict(link)
     return None
-
-
-COUNT_CAP = 10_000
-"""Search engines stop counting here: a larger number of matches is reported as this one."""
-
-
-def _check_complete(url: str, answered: Answered) -> None:
-    if not answered.matched:
-        return
-    low, high, got = min(answered.matched), max(answered.matched), len(answered.ids)
-    if got < low or (got > high and high < COUNT_CAP):
-        raise CatalogUnavailableError(
-            f"catalog {url}: the answer was cut short or is inconsistent: {high} items match "
-            f"but {got} different ones were received; try again later"
-        )

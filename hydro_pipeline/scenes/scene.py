@@ -1,8 +1,10 @@
 """What was decided on the items of a day, as values."""
 
 import datetime as dt
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import overload
 
 import pystac
 
@@ -41,10 +43,34 @@ class Refusal:
     """An item that is not used."""
 
     id: str
+    """Its own, or what can be shown of it."""
     reason: str
     item: pystac.Item | None = None
-    missing_asset: str | None = None
-    """Name of the asset that it lacks, if that is the reason."""
+    """None where it is no STAC item."""
+
+
+@dataclass(frozen=True)
+class Offer(Sequence[pystac.Item]):
+    """What a catalog offers for a day: its items, and what is among them but no STAC item."""
+
+    items: tuple[pystac.Item, ...] = ()
+    refused: tuple[Refusal, ...] = ()
+
+    @overload
+    def __getitem__(self, index: int) -> pystac.Item: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[pystac.Item]: ...
+    def __getitem__(self, index: int | slice) -> pystac.Item | Sequence[pystac.Item]:
+        return self.items[index]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def add(self, found: pystac.Item | Refusal) -> "Offer":
+        """With one more."""
+        if isinstance(found, Refusal):
+            return replace(self, refused=(*self.refused, found))
+        return replace(self, items=(*self.items, found))
 
 
 class Verdict(StrEnum):
@@ -99,8 +125,28 @@ class Selection:
     scenes: tuple[Scene, ...]
     """In order of priority: by (datetime, id)."""
     refused: tuple[Refusal, ...]
-    """By id."""
+    """Those that cannot be used, by id."""
+    replaced: tuple[Refusal, ...] = ()
+    """Those that are not needed beside their later versions, by id."""
     left_out: tuple[LeftOut, ...] = ()
-    """By id."""
+    """Those that decisions leave out, by id."""
     missing: tuple[str, ...] = ()
     """Ids of scenes that are used because they are recorded; the catalog does not offer them."""
+
+
+TOLD = 3
+
+
+def told(refused: Iterable[tuple[str, str]]) -> str:
+    """Refused ids and why, each reason once, in one line."""
+    reasons: dict[str, list[str]] = {}
+    for name, reason in refused:
+        reasons.setdefault(reason, []).append(name)
+    parts = [f"{_listed(names)}: {reason}" for reason, names in list(reasons.items())[:TOLD]]
+    more = [f"{len(reasons) - TOLD} more reasons"] if len(reasons) > TOLD else []
+    return "; ".join(parts + more)
+
+
+def _listed(names: list[str]) -> str:
+    more = [f"{len(names) - TOLD} more"] if len(names) > TOLD else []
+    return ", ".join(names[:TOLD] + more)

@@ -14,14 +14,15 @@ from shapely.geometry import box, shape
 from shapely.geometry.base import BaseGeometry
 
 from hydro_pipeline.errors import SceneError
-from hydro_pipeline.scenes.item import seen_at
-from hydro_pipeline.scenes.scene import Refusal, Scene, Selection
+from hydro_pipeline.scenes.item import UnusableError, seen_at
+from hydro_pipeline.scenes.scene import Refusal, Scene, Selection, told
 from hydro_pipeline.scenes.sentinel2 import (
-    BAND_ASSETS,
-    UnusableError,
+    FILES,
+    asset_of,
     decide_offset,
     newness,
     read_baseline,
+    read_flag,
     same_pass,
     text_of,
 )
@@ -30,47 +31,47 @@ SAME_FOOTPRINT = 0.9
 """Share of a footprint that another must cover to be the same but for edges drawn anew."""
 
 
-def select(items: Iterable[pystac.Item]) -> Selection:
-    """Decide on all items of one solar day.
+def select(items: Iterable[pystac.Item], refused: Iterable[Refusal] = ()) -> Selection:
+    """Decide on all items of one solar day; `refused` are those that are no STAC items.
 
     Of scenes processed more than once the newest baseline stays, then the latest update; parts of
     one pass with other footprints all stay. An item that lacks what is needed is refused with the
     reason; nothing is left out in silence.
     """
     scenes: list[Scene] = []
-    refused: list[Refusal] = []
+    unusable, replaced = list(refused), []
     for item in items:
         try:
             scenes.append(_scene(item))
         except UnusableError as error:
-            refused.append(Refusal(item.id, str(error), item, error.missing_asset))
+            unusable.append(Refusal(item.id, str(error), item))
     kept: list[Scene] = []
     for scene in sorted(scenes, key=newness, reverse=True):
         reason = _replaced(scene, kept)
         if reason is None:
             kept.append(scene)
         else:
-            refused.append(Refusal(scene.id, reason, scene.item))
+            replaced.append(Refusal(scene.id, reason, scene.item))
     return Selection(
         tuple(sorted(kept, key=lambda s: (s.datetime, s.id))),
-        tuple(sorted(refused, key=lambda r: (r.id, r.reason))),
+        tuple(sorted(unusable, key=lambda r: (r.id, r.reason))),
+        tuple(sorted(replaced, key=lambda r: r.id)),
     )
 
 
-def check_assets(selection: Selection, area_name: str, day: dt.date) -> None:
-    """Raise `SceneError` if items were there and every one was refused for a missing asset.
+def check_usable(selection: Selection, area_name: str, day: dt.date) -> None:
+    """Raise `SceneError` if there were scenes and every one is refused.
 
-    Such a day was not without a scene: the catalog has other assets than what is measured needs.
+    Such a day was not without a scene. What is no STAC item is no evidence of a scene, and stops
+    no day.
     """
-    missing = {refusal.missing_asset for refusal in selection.refused}
-    if selection.scenes or not missing or None in missing:
-        return
-    names = " and ".join(repr(name) for name in sorted(filter(None, missing)))
-    first = selection.refused[0]
-    raise SceneError(
-        f"{area_name} {day}: none of {len(selection.refused)} scenes has the asset {names} "
-        f"({first.id}: {first.reason}); check HYDRO_COLLECTION"
-    )
+    refused = selection.refused
+    if not selection.scenes and any(each.item is not None for each in refused):
+        reasons = told((each.id, each.reason) for each in refused)
+        raise SceneError(
+            f"{area_name} {day}: all of {len(refused)} scenes are refused ({reasons}); "
+            "check HYDRO_COLLECTION and HYDRO_CATALOG"
+        )
 
 
 def contradiction(scene: Scene, finding: str) -> str | None:
@@ -89,10 +90,8 @@ def contradiction(scene: Scene, finding: str) -> str | None:
 
 def _scene(item: pystac.Item) -> Scene:
     properties = item.properties
-    hrefs = {name: _href(item, asset) for name, asset in BAND_ASSETS.items()}
-    flag = properties.get("earthsearch:boa_offset_applied")
-    if flag is not None and not isinstance(flag, bool):
-        raise UnusableError(f"earthsearch:boa_offset_applied is {flag!r}, not true or false")
+    hrefs = {name: item.assets[asset_of(item, band)].href for name, band in FILES.items()}
+    flag = read_flag(item)
     baseline = read_baseline(item)
     offset, decision = decide_offset(item, baseline, flag)
     return Scene(
@@ -108,14 +107,6 @@ def _scene(item: pystac.Item) -> Scene:
         item=item,
         **hrefs,
     )
-
-
-def _href(item: pystac.Item, name: str) -> str:
-    asset = item.assets.get(name)
-    if asset is None:
-        have = ", ".join(sorted(item.assets)) or "none"
-        raise UnusableError(f"it has no asset {name!r}; its assets: {have[:200]}", name)
-    return asset.href
 
 
 def _replaced(scene: Scene, newer: list[Scene]) -> str | None:

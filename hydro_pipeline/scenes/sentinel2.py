@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 import pystac
 
-from hydro_pipeline.product import PRODUCT
-from hydro_pipeline.scenes.item import seen_at
+from hydro_pipeline.product import PRODUCT, Band
+from hydro_pipeline.scenes.item import UnusableError, seen_at, shown
 from hydro_pipeline.scenes.scene import Scene
 
-BAND_ASSETS = {band.name: band.asset for band in PRODUCT.files}
-"""Which asset of an item is which band."""
+FILES = {band.name: band for band in PRODUCT.files}
+"""What is read of an item, by the name of the band."""
 
 ONE_PASS = dt.timedelta(minutes=10)
 """A satellite sees a tile again one orbit (100 minutes) later at the earliest."""
@@ -28,26 +28,46 @@ MANY, HARDLY_ANY = 0.1, 0.001
 """Shares of a scene's clear pixels."""
 
 
-class UnusableError(Exception):
-    """Says why an item cannot be used, and which asset it lacks if that is why."""
+BASELINE = "s2:processing_baseline", "sentinel:processing_baseline"
+"""Properties of the baseline; Digital Earth Africa has the second."""
+PRODUCT_NAME = "s2:product_uri", "sentinel:product_id"
+CORRECTED = "earthsearch:boa_offset_applied", "sentinel:boa_offset_applied"
 
-    def __init__(self, reason: str, missing_asset: str | None = None) -> None:
-        super().__init__(reason)
-        self.missing_asset = missing_asset
+
+def asset_of(item: pystac.Item, band: Band) -> str:
+    """Key of the item's asset that is the file of a band. Raises `UnusableError` without one."""
+    for key in band.keys:
+        if key in item.assets:
+            return key
+    have = ", ".join(sorted(item.assets)) or "none"
+    raise UnusableError(
+        f"it has no asset {' or '.join(map(repr, band.keys))}; its assets: {have[:200]}"
+    )
 
 
 def read_baseline(item: pystac.Item) -> str | None:
-    """The processing baseline; from the product's name if the property is not there.
+    """The processing baseline; from the product's name if no property says it.
 
-    Raises `UnusableError` if it is there but cannot be read.
+    CDSE calls it `processing:version`, which may be another version elsewhere: that is believed
+    only where nothing else is there. Raises `UnusableError` if it is there but cannot be read.
     """
-    value = item.properties.get("s2:processing_baseline")
+    name, value = _first(item, BASELINE)
     if value is None:
-        product = text_of(item.properties.get("s2:product_uri")) or ""
-        found = re.search(r"_N(\d\d)(\d\d)_", product)
-        return f"{found[1]}.{found[2]}" if found else None
-    if not isinstance(value, str) or not re.fullmatch(r"\d{1,2}\.\d{1,2}", value):
-        raise UnusableError(f"s2:processing_baseline is {value!r}, not like '05.09'")
+        for product in (*(item.properties.get(key) for key in PRODUCT_NAME), item.id):
+            if found := re.search(r"_N(\d\d)(\d\d)_", text_of(product) or ""):
+                return f"{found[1]}.{found[2]}"
+        version = text_of(item.properties.get("processing:version")) or ""
+        return version if re.fullmatch(r"[0-9]{2}\.[0-9]{2}", version) else None
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{1,2}\.[0-9]{1,2}", value):
+        raise UnusableError(f"{name} is {shown(value)}, not like '05.09'")
+    return value
+
+
+def read_flag(item: pystac.Item) -> bool | None:
+    """Whether the DN are said to be corrected. Raises `UnusableError` if that cannot be read."""
+    name, value = _first(item, CORRECTED)
+    if value is not None and not isinstance(value, bool):
+        raise UnusableError(f"{name} is {shown(value)}, not true or false")
     return value
 
 
@@ -59,8 +79,9 @@ def baseline_number(baseline: str | None) -> tuple[int, ...]:
 def decide_offset(item: pystac.Item, baseline: str | None, flag: bool | None) -> tuple[float, str]:
     """The reflectance to add to DN / 10000, and why. `flag` is `boa_offset_applied`.
 
-    What `raster:bands` declares is no help: it is -0.1 whether the DN are corrected or not. Raises
-    `UnusableError` where there is no telling.
+    What `raster:bands` declares is no help: Earth Search has -0.1 whether the DN are corrected or
+    not. Planetary Computer and CDSE say neither; they pass on what ESA delivers, so the baseline
+    alone decides. Raises `UnusableError` where there is no telling.
     """
     if item.collection_id == COLLECTION_1:
         return OFFSET, f"{COLLECTION_1} always carries +1000 DN"
@@ -93,6 +114,14 @@ def offset_finding(clear: int, dark: int, dim: int) -> str:
     return "uncorrected" if dark <= HARDLY_ANY * clear and dim >= MANY * clear else "unknown"
 
 
+def _first(item: pystac.Item, names: tuple[str, ...]) -> tuple[str, Any]:
+    """The first of the properties that is there, with its value; the last, with None, if none."""
+    for name in names:
+        if item.properties.get(name) is not None:
+            return name, item.properties[name]
+    return names[-1], None
+
+
 def text_of(value: Any) -> str | None:
     """The value if it is a text and not empty."""
     return value if isinstance(value, str) and value else None
@@ -100,11 +129,11 @@ def text_of(value: Any) -> str | None:
 
 def newness(scene: Scene) -> tuple[Any, ...]:
     """Orders scenes that were processed more than once, the newest last."""
-    sequence = text_of(scene.item.properties.get("s2:sequence")) or ""
+    sequence = text_of(_first(scene.item, ("s2:sequence", "sentinel:sequence"))[1]) or ""
     return (
         baseline_number(scene.baseline),
         scene.updated or scene.created or "",
-        int(sequence) if sequence.isdecimal() else -1,
+        int(sequence) if re.fullmatch("[0-9]{1,9}", sequence) else -1,
         scene.id,
     )
 
@@ -115,13 +144,12 @@ class _Pass(NamedTuple):
 
 
 def _pass(item: pystac.Item) -> _Pass:
-    properties = item.properties
-    grid = text_of(properties.get("grid:code"))
+    grid = text_of(_first(item, ("grid:code", "odc:region_code"))[1])
     found = re.search(r"_T?(\d{1,2}[A-Z]{3})_", item.id)
     tile = (
         grid.removeprefix("MGRS-").lstrip("0") if grid else found[1].lstrip("0") if found else None
     )
-    datatake = text_of(properties.get("s2:datatake_id"))
+    datatake = text_of(_first(item, ("s2:datatake_id", "eopf:datatake_id"))[1])
     return _Pass(tile, re.sub(r"_N\d\d\.\d\d$", "", datatake) if datatake else None)
 
 

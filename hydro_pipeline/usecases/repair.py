@@ -40,11 +40,15 @@ def repair(
 
 def _mend(pipeline: Pipeline, area: Area, day: dt.date, run_id: str) -> DayReport:
     recorded = _recorded(pipeline, area, day)
-    items = pipeline.catalog.scenes(area, day, day)[day] if recorded is None else recorded
+    if recorded is None:
+        offered = pipeline.catalog.scenes(area, day, day)[day]
+        sources = Sources(offered, refused=offered.refused)
+    else:
+        sources = Sources(recorded)
     chain = Chain.of(pipeline.store, area, pipeline.settings, run_id)
     chain = replace(chain, mends=True, records=recorded is None)
     head = look(open_head(chain.target), day)
-    found = read_ahead([(day, Sources(items))], area, pipeline.settings, chain.tiling)
+    found = read_ahead([(day, sources)], area, pipeline.settings, chain.tiling)
     (report,) = run(chain, head, found, day)
     return report
 

@@ -25,7 +25,9 @@ def read_sources(
         deciding = pool.submit(read_decisions, store, area.name)
         offered = catalog.scenes(area, days[0], days[-1])
         recorded, decisions = reading.result(), deciding.result()
-    return {day: Sources(offered[day], recorded[day], decisions) for day in days}
+    return {
+        day: Sources(offered[day], recorded[day], decisions, offered[day].refused) for day in days
+    }
 
 
 def keep_missing(

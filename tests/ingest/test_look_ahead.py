@@ -132,7 +132,8 @@ def test_a_day_made_before_another_run_committed_is_made_anew(
 
     def without(self, *args):
         found = find(self, *args)
-        return found if self is full.catalog else [i for i in found if i.id != missing]
+        others = tuple(item for item in found.items if item.id != missing)
+        return found if self is full.catalog else dataclasses.replace(found, items=others)
 
     monkeypatch.setattr(StaticCatalog, "_find", without)
     reports = short.ingest_days("farm", days)

@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 
 import pytest
+from shapely import MultiPolygon, box
+from shapely.geometry import mapping
 
 from hydro_pipeline.area import Area
 from hydro_pipeline.errors import AreaError, CatalogAnswerError, StoreAccessError
@@ -167,6 +169,8 @@ def test_days_are_solar_days_everywhere(tmp_path, bbox, moment, day):
 def test_a_scene_over_the_antimeridian_is_found_from_both_sides(tmp_path):
     scene = moved(fixture("reprocessed")[0], datetime="2020-03-04T22:16:00Z")
     scene["bbox"] = [179.1, -17.2, -179.8, -16.2]
+    parts = [(179.1, 180.0), (-180.0, -179.8)]
+    scene["geometry"] = mapping(MultiPolygon([box(w, -17.2, e, -16.2) for w, e in parts]))
     path = directory_of(tmp_path, [scene]) / "items.json"
     catalog = open_catalog(Settings.load(catalog=str(path)))
     first, last = dt.date(2020, 3, 3), dt.date(2020, 3, 6)
@@ -187,6 +191,45 @@ def test_an_area_beside_every_scene_is_told_apart_from_days_without_scenes(tmp_p
             assert found(catalog, ALPS, dt.date(2021, 1, 1), dt.date(2021, 1, 31)) == {}
             with pytest.raises(AreaError, match=r"area far: no scene of sentinel-2-l2a .* covers"):
                 catalog.check_covers(far)
+
+
+def test_a_collection_that_the_catalog_does_not_have_is_no_day_without_scenes(tmp_path):
+    nothing = dt.date(2021, 1, 1), dt.date(2021, 1, 2)
+    with StandIn(directory_of(tmp_path, fixture("reprocessed"))) as api:
+        wrong = open_catalog(Settings.load(catalog=api.url, collection="sentinel-2-l2"))
+        for days in (MARCH, nothing):
+            with pytest.raises(CatalogAnswerError) as caught:
+                wrong.scenes(ALPS, *days)
+            assert str(caught.value) == (
+                f"catalog {api.url}: has no collection sentinel-2-l2, but sentinel-2-l2a; "
+                "check HYDRO_COLLECTION"
+            )
+        api.reset_counts()
+        right = open_catalog(Settings.load(catalog=api.url))
+        assert found(right, ALPS, *nothing) == found(right, ALPS, *nothing) == {}
+        asked = [r.path for r in api.requests if "/collections" in r.path]
+        assert asked == ["/v1/collections/sentinel-2-l2a"]  # once
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(status=404),
+        Fault(status=400),
+        Fault(html=True),
+        Fault(change=lambda _: {"collections": None}),
+        Fault(change=lambda _: {"collections": [None, {"id": 3}]}),
+    ],
+)
+def test_a_catalog_that_does_not_tell_its_collections_is_believed(tmp_path, fault):
+    def hide(request):
+        if request.path == "/v1/collections/sentinel-2-l2a":
+            return Fault(status=404)
+        return fault if request.path.startswith("/v1/collections") else None
+
+    with StandIn(directory_of(tmp_path, fixture("reprocessed")), fault=hide) as api:
+        catalog = open_catalog(Settings.load(catalog=api.url))
+        assert found(catalog, ALPS, dt.date(2021, 1, 1), dt.date(2021, 1, 2)) == {}
 
 
 def with_relative_hrefs(tmp_path: Path) -> Path:
@@ -241,11 +284,22 @@ def test_hrefs_in_a_bucket_are_relative_to_the_object(tmp_path, s3):
         (None, "cannot be read: No such file"),
         (b"{", "not readable as JSON"),
         (b"<html>", "not readable as JSON"),
-        (b'{"type": "FeatureCollection", "features": [{"bbox": [NaN]}]}', "NaN is no JSON"),
+        (
+            b'{"type": "FeatureCollection", "features": [{"id": "x", "b": NaN}]}',
+            r"\(x: it holds NaN",
+        ),
+        (b'{"type": "FeatureCollection", "features": NaN}', "not an ItemCollection"),
+        (b'{"type": "FeatureCollection", "type": 1, "features": []}', "not an ItemCollection"),
+        ('{"type": "FeatureCollection"}'.encode("utf-16"), "not an ItemCollection"),
+        (b'{"features": ' + b"[" * 200_000, "not readable as JSON"),
+        (b'{"features": ' + b"9" * 5_000, "not readable as JSON"),
         (b"[]", "not an ItemCollection"),
         (b'{"type": "Feature"}', "not an ItemCollection"),
-        (b'{"type": "FeatureCollection", "features": [1]}', "a feature is no object: 1"),
-        (b'{"type": "FeatureCollection", "features": [{"id": "x"}]}', "item 'x' is no usable STAC"),
+        (b'{"type": "FeatureCollection", "features": [1]}', r"can be used \(1: it is no object"),
+        (
+            b'{"type": "FeatureCollection", "features": [{"id": "x"}]}',
+            r"none of its 1 items .*\(x: it is no STAC",
+        ),
     ],
 )
 def test_a_file_that_is_no_catalog(tmp_path, content, message):

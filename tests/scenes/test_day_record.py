@@ -9,9 +9,11 @@ import pytest
 
 from hydro_pipeline.scenes.catalog import open_catalog
 from hydro_pipeline.scenes.day_record import (
+    contradictions_of,
     day_record,
     from_bytes,
     is_by,
+    refused_of,
     repeated,
     to_bytes,
     warnings_of,
@@ -53,11 +55,13 @@ def test_what_it_says(selection):
     assert (old["finding"], new["finding"]) == ("uncorrected", "corrected")
     assert (old["valid_share"], old["clear_share"], old["used_share"]) == (0.9, 0.5, 0.4)
     assert new["contradiction"] is None
-    assert warnings_of(record) == (old["contradiction"],)
+    assert contradictions_of(record) == (old["contradiction"],)
     assert "look uncorrected" in old["contradiction"]
-    lacking, replaced = sorted(record["hydro:refused"], key=lambda r: r["id"], reverse=True)
+    (lacking,), (replaced,) = record["hydro:refused"], record["hydro:replaced"]
+    refused = f"1 of 3 scenes refused: {lacking['id']}: {lacking['reason']}"
+    assert warnings_of(record) == (refused, old["contradiction"])
     assert lacking["id"] == "S2A_32TNT_20200305_1_L2A"
-    assert lacking["reason"] == "it has no asset 'nir'; its assets: red, scl"
+    assert lacking["reason"] == "it has no asset 'nir' or 'B08' or 'B08_10m'; its assets: red, scl"
     assert (lacking["baseline"], lacking["boa_offset_applied"]) == ("05.00", True)
     assert lacking["updated"] == "2024-06-29T14:02:27.674Z"
     assert "was processed again as" in replaced["reason"]
@@ -92,7 +96,14 @@ def test_a_record_that_was_changed_by_hand_is_none(selection, change, says):
 def test_the_check_can_be_off(selection):
     record = record_of(selection, COUNTS, offset_check=OffsetCheck.OFF)
     assert {used["finding"] for used in record["hydro:used"]} == {"unknown"}
-    assert warnings_of(record) == ()
+    assert contradictions_of(record) == ()
+
+
+def test_a_record_of_0_1_0_does_not_tell_refused_scenes_from_replaced_ones(selection):
+    record = record_of(selection, COUNTS)
+    record["hydro:refused"] += record.pop("hydro:replaced")
+    assert refused_of(record) == []
+    assert warnings_of(record) == contradictions_of(record)
 
 
 def test_a_repeated_day_keeps_the_run_that_made_it(selection):
@@ -108,6 +119,7 @@ def test_a_repeated_day_keeps_the_run_that_made_it(selection):
 def test_a_day_without_scenes():
     record = day_record("alps", DAY, select([]), np.zeros((0, 5), np.int64), 100, "no scene")
     assert record["hydro:used"] == record["hydro:refused"] == record["features"] == []
+    assert record["hydro:replaced"] == []
     assert from_bytes(to_bytes(record))["hydro:outcome"] == "no scene"
 
 

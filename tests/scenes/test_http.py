@@ -155,6 +155,93 @@ def test_pages_without_end(api):
     assert sum(r.path == "/v1/search" for r in api.requests) == 2
 
 
+def to_next(api, token, **page):
+    """An answer with a `next` link of its own."""
+    link = {"rel": "next", "method": "POST", "href": f"{api.url}/search", "body": {"next": token}}
+    return {"type": "FeatureCollection", "features": [], "links": [link], **page}
+
+
+@pytest.mark.parametrize("counted", [True, False])
+def test_an_empty_page_in_mid_search_is_followed(api, counted):
+    """As from services that filter a page after it was cut."""
+    every = json.loads((DATA / "reprocessed.json").read_text())["features"]
+    pages = [every[:2], [], [], every[2:], []]
+
+    def play(_):
+        number = sum(r.path == "/v1/search" for r in api.requests) - 1
+        count = {"numberMatched": len(every)} if counted else {}
+        page = to_next(api, str(number), features=pages[number], **count)
+        return page if number < len(pages) - 1 else page | {"links": []}
+
+    api.fault = on_search(Fault(change=play))
+    assert sum(map(len, search(api).values())) == 6
+    assert sum(r.path == "/v1/search" for r in api.requests) == 5
+
+
+def test_a_next_link_on_the_last_page_is_not_followed_when_all_came(api):
+    every = json.loads((DATA / "reprocessed.json").read_text())["features"]
+
+    def play(_):
+        number = sum(r.path == "/v1/search" for r in api.requests)
+        features = every if number == 1 else []
+        return to_next(api, str(number), features=features, context={"matched": len(every)})
+
+    api.fault = on_search(Fault(change=play))
+    assert sum(map(len, search(api).values())) == 6
+    assert sum(r.path == "/v1/search" for r in api.requests) == 2
+
+
+def test_empty_pages_without_end(api):
+    api.fault = on_search(Fault(change=lambda _: to_next(api, str(len(api.requests)))))
+    with pytest.raises(CatalogAnswerError, match="paging does not end"):
+        search(api)
+    assert sum(r.path == "/v1/search" for r in api.requests) == 10
+
+
+def test_an_empty_page_whose_next_is_itself(api):
+    api.fault = on_search(Fault(change=lambda _: to_next(api, "same")))
+    with pytest.raises(CatalogAnswerError, match="paging does not end"):
+        search(api)
+    assert sum(r.path == "/v1/search" for r in api.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("told", "complete"),
+    [
+        ({"numberMatched": 6}, True),
+        ({"numberMatched": 7}, False),
+        ({"numberMatched": None, "context": {"matched": 7}}, False),
+        ({"context": {"matched": 7}}, False),
+        ({"numberMatched": 5}, False),
+        ({"numberMatched": True}, True),
+        ({"numberMatched": -1}, True),
+        ({"numberMatched": "7"}, True),
+        ({"numberMatched": float("nan"), "context": None}, True),
+        ({}, True),
+    ],
+)
+def test_what_is_counted_is_held_against_what_came(api, told, complete):
+    every = json.loads((DATA / "reprocessed.json").read_text())["features"]
+    page = {"type": "FeatureCollection", "features": every, "links": [], **told}
+    api.fault = on_search(Fault(change=lambda _: page))
+    if complete:
+        assert sum(map(len, search(api).values())) == 6
+    else:
+        with pytest.raises(CatalogUnavailableError, match="cut short or is inconsistent") as caught:
+            search(api)
+        assert caught.value.retryable
+
+
+def test_a_broken_item_counts_among_those_that_came(api):
+    every = json.loads((DATA / "reprocessed.json").read_text())["features"]
+    features = [*every, None, 5, every[0] | {"geometry": None}]
+    page = {"type": "FeatureCollection", "features": features, "links": [], "numberMatched": 9}
+    api.fault = on_search(Fault(change=lambda _: page))
+    offers = search(api).values()
+    assert sum(map(len, offers)) == 6
+    assert sum(len(offer.refused) for offer in offers) == 3
+
+
 def without_features(page):
     return page | {"features": []}
 
@@ -205,8 +292,14 @@ def test_an_item_published_between_two_pages(api):
         (lambda page: [page], "JSON that is no object"),
         (lambda page: {"code": "x"}, "page 1 of the search is no FeatureCollection"),
         (lambda page: page | {"features": {}}, "page 1 of the search is no FeatureCollection"),
-        (lambda page: page | {"features": [None, 1]}, "a feature is no object"),
-        (lambda page: page | {"features": [{"id": 3}, {"id": 4}]}, "item 3 is no usable STAC item"),
+        (
+            lambda page: {"features": [None, 1]},
+            r"none of its 2 items can be used \(None, 1: it is",
+        ),
+        (
+            lambda page: {"features": [{"id": 3}, {"id": 4}]},
+            r"none of its 2 items .* \(3, 4: it is no STAC item",
+        ),
     ],
 )
 def test_json_that_is_no_search_answer(api, change, message):

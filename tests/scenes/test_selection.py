@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from hydro_pipeline.errors import CatalogAnswerError, SceneError
 from hydro_pipeline.scenes.item import parse_item
-from hydro_pipeline.scenes.selection import check_assets, contradiction, select
+from hydro_pipeline.scenes.scene import Refusal
+from hydro_pipeline.scenes.selection import check_usable, contradiction, select
 from hydro_pipeline.scenes.sentinel2 import offset_finding
 
 DATA = Path(__file__).parents[1] / "data"
@@ -66,8 +67,9 @@ def test_of_a_scene_processed_twice_the_newest_baseline_stays():
         "S2A_32TMT_20200305_1_L2A",
     ]
     assert {s.baseline for s in selection.scenes} == {"05.00"}
-    assert len(selection.refused) == 3
-    assert selection.refused[0].reason == (
+    assert selection.refused == ()
+    assert len(selection.replaced) == 3
+    assert selection.replaced[0].reason == (
         "baseline 02.14 was processed again as S2A_32TMT_20200302_1_L2A (baseline 05.00)"
     )
 
@@ -91,7 +93,7 @@ def test_parts_that_were_both_processed_again():
         feature["properties"]["s2:datatake_id"] = "GS2A_20220808T104631_037228_N05.10"
     selection = select(map(parse, old + new))
     assert ids(selection.scenes) == ["S2A_31TCJ_20220808_2_L2A", "S2A_31TCJ_20220808_3_L2A"]
-    assert ids(selection.refused) == ids(map(parse, old))
+    assert ids(selection.replaced) == ids(map(parse, old))
 
 
 def test_a_whole_scene_replaces_both_parts_but_one_part_replaces_no_whole():
@@ -104,7 +106,7 @@ def test_a_whole_scene_replaces_both_parts_but_one_part_replaces_no_whole():
     assert ids(select(map(parse, [*parts, newer])).scenes) == [newer["id"]]
     older = changed(whole, s2__processing_baseline="02.14")
     assert set(ids(select(map(parse, [parts[0], older])).scenes)) == {older["id"], parts[0]["id"]}
-    assert ids(select(map(parse, [*parts, older])).refused) == [older["id"]]
+    assert ids(select(map(parse, [*parts, older])).replaced) == [older["id"]]
 
 
 def test_the_same_baseline_published_again_keeps_the_latest_update():
@@ -113,7 +115,7 @@ def test_the_same_baseline_published_again_keeps_the_latest_update():
     again["id"] = "S2B_33TWN_20220130_1_L2A"
     selection = select(map(parse, [again, first]))
     assert ids(selection.scenes) == [again["id"]]
-    assert "updated later as S2B_33TWN_20220130_1_L2A" in selection.refused[0].reason
+    assert "updated later as S2B_33TWN_20220130_1_L2A" in selection.replaced[0].reason
 
 
 @pytest.mark.parametrize(
@@ -160,19 +162,22 @@ def test_a_scene_is_replaced_by_one_that_shows_nine_tenths_of_it(baseline, share
     for feature, east in ((old, 1), (new, share)):
         ring = [[0, 0], [east, 0], [east, 1], [0, 1], [0, 0]]
         feature["geometry"] = {"type": "Polygon", "coordinates": [ring]}
+        del feature["bbox"]
     kept = ids(select(map(parse, [old, new])).scenes)
     assert len(kept) == scenes
     assert "new" in kept
 
 
-@pytest.mark.parametrize(("west", "scenes"), [(359, 1), (360, 2)])
-def test_an_outline_that_is_not_on_earth_replaces_nothing(west, scenes):
-    old = features("offsets")[1]
-    ring = [[west, 0], [west + 1, 0], [west + 1, 1], [west, 1], [west, 0]]
-    old["geometry"] = {"type": "Polygon", "coordinates": [ring]}
-    new = changed(old, updated="2026-01-01T00:00:00Z")
-    new["id"] = "new"
-    assert len(select(map(parse, [old, new])).scenes) == scenes
+def test_an_outline_that_is_not_on_earth_is_refused():
+    feature = features("offsets")[1]
+    for west in (359, 360):
+        ring = [[west, 0], [west + 1, 0], [west + 1, 1], [west, 1], [west, 0]]
+        feature |= {"bbox": None, "geometry": {"type": "Polygon", "coordinates": [ring]}}
+        if west == 359:
+            assert len(select([parse(feature)]).scenes) == 1
+        else:
+            with pytest.raises(CatalogAnswerError, match=r"bounds are \[360.0, 0.0, 361.0"):
+                parse(feature)
 
 
 def test_order_is_by_time_then_id():
@@ -222,34 +227,127 @@ def without(feature: dict, asset: str) -> pystac.Item:
     return parse(feature)
 
 
-def test_a_day_is_an_error_where_every_item_lacks_an_asset():
-    both = features("offsets")[:2]
-    with pytest.raises(SceneError) as caught:
-        check_assets(select([without(f, "nir") for f in both]), "mol", DAY)
-    said = str(caught.value)
-    assert said.startswith("mol 2026-05-01: none of 2 scenes has the asset 'nir' (")
-    assert "its assets: red, scl" in said
-    with pytest.raises(SceneError, match="the asset 'nir' and 'red'"):
-        check_assets(select([without(both[0], "nir"), without(both[1], "red")]), "mol", DAY)
-
-
-def test_a_day_with_one_item_that_can_be_used_or_is_wrong_otherwise_is_none():
+def test_a_day_is_an_error_where_every_scene_is_refused():
     one, other = features("offsets")[:2]
+    lacking = [without(one, "nir"), without(other, "nir")]
+    with pytest.raises(SceneError) as caught:
+        check_usable(select(lacking), "mol", DAY)
+    assert str(caught.value) == (
+        "mol 2026-05-01: all of 2 scenes are refused (S2A_33TWN_20161202_0_L2A, "
+        "S2B_33TWN_20220130_0_L2A: it has no asset 'nir' or 'B08' or 'B08_10m'; "
+        "its assets: red, scl); check HYDRO_COLLECTION and HYDRO_CATALOG"
+    )
     wrong = changed(other, earthsearch__boa_offset_applied="yes")
-    for found in ([], [without(one, "nir"), parse(other)], [without(one, "nir"), parse(wrong)]):
-        check_assets(select(found), "mol", DAY)
+    with pytest.raises(SceneError, match=r"all of 2 scenes .*'nir'.*; S2B.*'yes', not true"):
+        check_usable(select([without(one, "nir"), parse(wrong)]), "mol", DAY)
+
+
+def test_a_day_with_one_scene_that_can_be_used_is_made_and_so_is_one_without():
+    one, other = features("offsets")[:2]
+    for found in ([], [without(one, "nir"), parse(other)]):
+        check_usable(select(found), "mol", DAY)
+
+
+def test_what_is_no_item_is_refused_and_stops_no_day():
+    broken = Refusal("'x'", "it is no STAC item")
+    selection = select([], [broken])
+    assert (selection.scenes, selection.refused) == ((), (broken,))
+    check_usable(selection, "mol", DAY)
+
+
+def named(feature: dict, keys: dict[str, str]) -> pystac.Item:
+    """The item with its assets under other keys, beside those that every service has."""
+    made = copy.deepcopy(feature)
+    made["assets"] = {keys[name]: asset for name, asset in made["assets"].items() if name in keys}
+    made["assets"]["visual"] = {"href": "https://example.com/visual.tif"}
+    return parse(made)
+
+
+SERVICES = {
+    "Earth Search": {"red": "red", "nir": "nir", "scl": "scl"},
+    "Planetary Computer": {"red": "B04", "nir": "B08", "scl": "SCL"},
+    "CDSE": {"red": "B04_10m", "nir": "B08_10m", "scl": "SCL_20m"},
+}
+
+
+@pytest.mark.parametrize("keys", SERVICES.values(), ids=SERVICES.keys())
+def test_the_keys_of_the_services_are_understood(keys):
+    feature = features("offsets")[1]
+    (scene,) = select([named(feature, keys)]).scenes
+    assert scene.hrefs == tuple(feature["assets"][n]["href"] for n in ("red", "nir", "scl"))
+    for name in keys:
+        lacking = {n: key for n, key in keys.items() if n != name}
+        assert "it has no asset" in select([named(feature, lacking)]).refused[0].reason
+
+
+ESA = "S2B_MSIL2A_20220130T100209_N{}_R122_T33TWN_20220130T122913"
+
+
+@pytest.mark.parametrize(
+    ("name", "properties", "baseline", "offset"),
+    [
+        # Planetary Computer: the baseline, and no flag.
+        (ESA.format("9999"), {"s2:processing_baseline": "04.00"}, "04.00", -0.1),
+        (ESA.format("9999"), {"s2:processing_baseline": "02.12"}, "02.12", 0.0),
+        # CDSE: the baseline under another name.
+        ("name", {"processing:version": "05.11"}, "05.11", -0.1),
+        (ESA.format("0510"), {"processing:version": "1.2.3"}, "05.10", -0.1),
+        (ESA.format("0301"), {}, "03.01", 0.0),
+        # Digital Earth Africa: baseline, flag and product under names of their own.
+        (
+            "5ee0a4a0-ca8f-55d8-8b9c-b3b9e4c3a8e5",
+            {"sentinel:processing_baseline": "05.09", "sentinel:boa_offset_applied": True},
+            "05.09", 0.0,
+        ),
+        ("a", {"sentinel:product_id": ESA.format("0400"), "sentinel:boa_offset_applied": False},
+         "04.00", -0.1),
+    ],
+)  # fmt: skip
+def test_the_offset_of_the_services(name, properties, baseline, offset):
+    feature = changed(
+        features("offsets")[1],
+        s2__processing_baseline=None,
+        s2__product_uri=None,
+        earthsearch__boa_offset_applied=None,
+    )
+    feature["id"] = name
+    feature["properties"] |= properties
+    (scene,) = select([parse(feature)]).scenes
+    assert (scene.baseline, scene.offset) == (baseline, offset)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"grid:code": "MGRS-33TWN", "s2:datatake_id": "GS2B_20220130T100209_025590_N{}"},
+        {"grid:code": "MGRS-33TWN", "eopf:datatake_id": "GS2B_20220130T100209_025590_N{}"},
+        {"odc:region_code": "33TWN"},
+    ],
+)
+def test_a_scene_that_a_service_has_twice_is_used_once(names):
+    made = []
+    for baseline in ("04.00", "05.10"):
+        told = {k.replace(":", "__"): v.format(baseline) for k, v in names.items()}
+        blank = {"grid__code": None, "s2__datatake_id": None}
+        made.append(
+            changed(features("offsets")[1], s2__processing_baseline=baseline, **blank | told)
+        )
+        made[-1]["id"] = f"5ee0a4a0-{baseline}"
+    selection = select(map(parse, made))
+    assert ids(selection.scenes) == ["5ee0a4a0-05.10"]
+    assert ids(selection.replaced) == ["5ee0a4a0-04.00"]
 
 
 def test_what_an_item_lacks_is_said():
     feature = features("offsets")[1]
     del feature["assets"]["nir"]
     assert select([parse(feature)]).refused[0].reason == (
-        "it has no asset 'nir'; its assets: red, scl"
+        "it has no asset 'nir' or 'B08' or 'B08_10m'; its assets: red, scl"
     )
     feature = changed(features("offsets")[1], earthsearch__boa_offset_applied="yes")
     assert "is 'yes', not true or false" in select([parse(feature)]).refused[0].reason
     feature = changed(features("offsets")[1], s2__processing_baseline=4.0)
-    assert "s2:processing_baseline is 4.0" in select([parse(feature)]).refused[0].reason
+    assert "s2:processing_baseline is 4.0, not like" in select([parse(feature)]).refused[0].reason
 
 
 @pytest.mark.parametrize(
@@ -304,7 +402,7 @@ def recorded(*names: str) -> list[pystac.Item]:
 def test_recorded_search():
     selection = select(recorded("search_page1.json", "search_page2.json"))
     assert [i[-5] for i in ids(selection.scenes)] == ["1"] * 8
-    assert [i[-5] for i in ids(selection.refused)] == ["0"] * 8
+    assert [i[-5] for i in ids(selection.replaced)] == ["0"] * 8
     times = [s.datetime for s in selection.scenes]
     assert times == sorted(times)
 
