@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from hydro_pipeline.usecases.status import AreaStatus
 
 SHOWN_ROWS = 30
+SHOWN_WARNINGS = 20
 SHOWN_COLUMNS = (
     "date", "field_id", "days_after_planting",
     *(PRODUCT.main.column(statistic) for statistic in ("mean", "median", "std")),
@@ -115,9 +116,15 @@ def _say_status(found: "AreaStatus") -> None:
             f"  scenes  {len(found.missing)} missing from the catalog, {verdicts.count('drop')} "
             f"dropped, {verdicts.count('skip')} skipped: hydro scenes list {name}"
         )
+    if found.refused:
+        say(f"  refused {sum(found.refused.values())} scenes on {len(found.refused)} days")
     for note in found.notes:
         warn(f"{name} {note.told}")
     for text in (*(each.told for each in found.missing), *found.problems):
         warn(f"{name} {text}")
     for problem in found.fields.problems:
         warn(problem.message)
+    for text in found.warnings[:SHOWN_WARNINGS]:
+        warn(f"{name} {text}")
+    if (more := len(found.warnings) - SHOWN_WARNINGS) > 0:
+        warn(f"{name} {more} more on its scenes: hydro report {name} shows them all")

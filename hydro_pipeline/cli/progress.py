@@ -42,6 +42,11 @@ class DaysRun:
             counted = ", ".join(f"{n} {outcome}" for outcome, n in outcomes.most_common())
             changed = sum(report.changed for report in self.days)
             parts.append(f"days run: {counted}; pixels changed on {changed}")
+            refused = [len(report.refused) for report in self.days if report.refused]
+            if refused:
+                parts.append(
+                    f"{sum(refused)} scenes refused on {len(refused)} days, hydro status says why"
+                )
         parts.append(f"statistics: {self.rows} rows computed")
         if dropped := sum(report.dropped for report in self.stats):
             parts.append(f"{dropped} dropped")

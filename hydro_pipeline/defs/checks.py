@@ -47,6 +47,11 @@ def area_checks(area: str) -> list[dg.AssetChecksDefinition]:
                 asset=composite,
                 description="The catalog still offers the scenes that days are made from.",
             ),
+            dg.AssetCheckSpec(
+                "scenes_usable",
+                asset=composite,
+                description="None of the scenes that the catalog offered was refused.",
+            ),
         ],
     )
     def composite_checks(
@@ -62,6 +67,7 @@ def area_checks(area: str) -> list[dg.AssetChecksDefinition]:
         yield _result(composite, "scenes_recorded", unrecorded, poor)
         not_offered = quality.not_offered(state)
         yield _result(composite, "scenes_offered", not_offered, poor)
+        yield _result(composite, "scenes_usable", quality.refused(state, days), poor)
 
     @dg.multi_asset_check(
         name=f"{area}__field_stats_checks",

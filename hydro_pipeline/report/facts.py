@@ -4,24 +4,28 @@ from collections.abc import Iterator
 from typing import Any
 
 from hydro_pipeline.cube.read import Cube
-from hydro_pipeline.scenes.day_record import warnings_of
+from hydro_pipeline.scenes.day_record import refused_of
 from hydro_pipeline.usecases.status import AreaStatus
 
 
 def days(cube: Cube, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Each day's outcome, observed share, and scenes with the share of the area taken from them."""
+    """Each day's outcome, observed share, and scenes with the share of the area taken from them.
+
+    Beside them the number of scenes that were refused.
+    """
     observed = cube.daily("observed_fraction").tolist()
     return [
         {
             "outcome": record.get("hydro:outcome", "unknown"),
             "observed": round(share, 4),
             "scenes": [[used["id"], used["used_share"]] for used in record.get("hydro:used", [])],
+            "refused": len(refused_of(record)),
         }
         for share, record in zip(observed, records, strict=True)
     ]
 
 
-def warnings(status: AreaStatus, records: list[dict[str, Any]]) -> Iterator[str]:
+def warnings(status: AreaStatus) -> Iterator[str]:
     """Sentences on what is wrong with the data, worst first."""
     yield from (note.told for note in reversed(status.notes))
     if status.stale_days:
@@ -34,9 +38,7 @@ def warnings(status: AreaStatus, records: list[dict[str, Any]]) -> Iterator[str]
     yield from (f"{each.scene} is {each.told}" for each in status.left_out)
     for problem in status.fields.problems:
         yield problem.message
-    for record in reversed(records):
-        if record:
-            yield from (f"{record['hydro:date']}: {text}" for text in warnings_of(record))
+    yield from status.warnings
 
 
 def notices(records: list[dict[str, Any]]) -> list[str]:

@@ -16,14 +16,15 @@ function choose(change) {
 }
 
 function showDay() {
-  const { outcome, observed, scenes } = content.days[state.day];
+  const { outcome, observed, scenes, refused } = content.days[state.day];
   slider.value = state.day;
   slider.setAttribute("aria-valuetext", dayName(state.day));
   document.getElementById("day").textContent = dayName(state.day);
   const names = scenes.map(([id, share]) => `${id} (${percent(share)})`).join(", ");
-  document.getElementById("scenes").textContent = outcome === "no scene" ? "no scene: all carried"
+  const made = outcome === "no scene" || outcome === "refused" ? `${outcome}: all carried`
     : outcome === "all cloud" ? `all cloud: all carried; ${names}`
     : `${percent(observed)} of the area observed, from ${names}`;
+  document.getElementById("scenes").textContent = refused ? `${made}; ${refused} scenes refused` : made;
   document.getElementById("earlier").disabled = !(observedDays[0] < state.day);
   document.getElementById("later").disabled = !(observedDays.at(-1) > state.day);
   drawStrip();

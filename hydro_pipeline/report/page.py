@@ -52,7 +52,7 @@ def write_report(state: AreaState, to: Path | None = None) -> Report:
     area, cube, fields = state.area, state.made_cube, state.fields.fields
     records = state.records()
     pictures = frames(state.store, cube)
-    told = list(facts.warnings(status(state, cube.last_day), records))
+    told = list(facts.warnings(status(state, cube.last_day)))
     warnings = [*(s for s in pictures.damaged if not any(s in note for note in told)), *told]
     content = {
         "area": {

@@ -1,5 +1,6 @@
 """Is what is stored what it should be? Each function returns sentences on what is wrong."""
 
+import contextlib
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,6 +14,7 @@ from hydro_pipeline.days import day_number
 from hydro_pipeline.errors import DamagedCubeError, StoredObjectError
 from hydro_pipeline.grid import Window, nothing
 from hydro_pipeline.product import NODATA, PRODUCT, Int16
+from hydro_pipeline.scenes.day_record import refusals_of
 from hydro_pipeline.scenes.missing import read_missing
 from hydro_pipeline.usecases.state import AreaState
 
@@ -115,6 +117,15 @@ def unrecorded(state: AreaState, days: Sequence[dt.date]) -> list[str]:
 def not_offered(state: AreaState) -> list[str]:
     """Scenes in use, of whatever day, that the catalog did not offer when it was asked last."""
     return [missing.told for missing in read_missing(state.store, state.name)]
+
+
+def refused(state: AreaState, days: Sequence[dt.date]) -> list[str]:
+    """Days with scenes that could not be used, and why; none of a day without a record."""
+    told = []
+    for day in days:
+        with contextlib.suppress(StoredObjectError):
+            told += [f"{day}: {text}" for text in refusals_of(state.record(day) or {})]
+    return told
 
 
 def stale(state: AreaState, days: Sequence[dt.date]) -> list[str]:

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.errors import StoredObjectError
 from hydro_pipeline.fields.fields import FieldsReading
 from hydro_pipeline.parallel import in_threads
+from hydro_pipeline.scenes.day_record import refused_of, warnings_of
 from hydro_pipeline.scenes.decisions import read_decisions
 from hydro_pipeline.scenes.missing import Missing, read_missing
 from hydro_pipeline.scenes.scene import Decision
@@ -29,7 +31,11 @@ class AreaStatus:
     gaps: tuple[dt.date, ...]
     """Days up to yesterday's latency that are not in the cube, oldest first."""
     outcomes: dict[str, int]
-    """Committed days by `observed`, `all cloud`, `no scene`."""
+    """Committed days by `observed`, `all cloud`, `no scene`, `refused`."""
+    refused: dict[dt.date, int]
+    """Committed days with scenes that could not be used, and how many."""
+    warnings: tuple[str, ...]
+    """What is wrong with the scenes of committed days, the last day first."""
     notes: tuple[Note, ...]
     """What went wrong and is not mended, by day."""
     missing: tuple[Missing, ...]
@@ -50,6 +56,9 @@ def status(state: AreaState, today: dt.date) -> AreaStatus:
     stale = state.stale_days()
     pairs = in_threads(state.stale_pairs, stale, OBJECTS_AT_ONCE)
     cube = state.cube
+    days = cube.days if cube else []
+    told = in_threads(lambda day: _told(state, day), days, OBJECTS_AT_ONCE)
+    records = {day: record for day, (record, _) in zip(days, told, strict=True) if record}
     due = today - dt.timedelta(state.settings.latency_days)
     if cube is None:
         start = state.settings.start_date or due + dt.timedelta(1)
@@ -63,7 +72,9 @@ def status(state: AreaState, today: dt.date) -> AreaStatus:
         first_day=cube.first_day if cube else None,
         last_day=cube.last_day if cube else None,
         gaps=tuple(start + dt.timedelta(i) for i in range((due - start).days + 1)),
-        outcomes=_outcomes(cube) if cube else {},
+        outcomes=_outcomes(cube, records) if cube else {},
+        refused={day: len(found) for day in records if (found := refused_of(records[day]))},
+        warnings=tuple(text for _, warnings in reversed(told) for text in warnings),
         notes=tuple(_stays(note, cube) for note in notes(state.store, state.name)),
         missing=missing,
         left_out=tuple(decisions.values()),
@@ -90,10 +101,21 @@ def _stays(note: Note, cube: Cube | None) -> Note:
     return replace(note, error=f"{note.error}; what is stored of it stays")
 
 
-def _outcomes(cube: Cube) -> dict[str, int]:
+def _told(state: AreaState, day: dt.date) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """A day's record, and sentences on it; empty where there is none. A broken one says so."""
+    try:
+        record = state.record(day)
+    except StoredObjectError as error:
+        return {}, (str(error),)
+    return (record, tuple(f"{day}: {text}" for text in warnings_of(record))) if record else ({}, ())
+
+
+def _outcomes(cube: Cube, records: dict[dt.date, dict[str, Any]]) -> dict[str, int]:
     scenes, observed = cube.daily("scene_count"), cube.daily("observed_fraction")
+    refused = sum(record["hydro:outcome"] == "refused" for record in records.values())
     return {
         "observed": int(np.count_nonzero(observed > 0)),
         "all cloud": int(np.count_nonzero((observed == 0) & (scenes > 0))),
-        "no scene": int(np.count_nonzero(scenes == 0)),
+        "no scene": int(np.count_nonzero(scenes == 0)) - refused,
+        "refused": refused,
     }

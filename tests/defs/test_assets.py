@@ -116,7 +116,7 @@ def test_checks_pass_and_block(season, pipeline, instance):
     passed = {e.check_name: e.passed for e in result.get_asset_check_evaluations()}
     assert passed == dict.fromkeys(
         ["carried_forward", "ndvi_in_range", "valid_share_kept", "scenes_recorded",
-         "scenes_offered", "statistics_complete"], True
+         "scenes_offered", "scenes_usable", "statistics_complete"], True
     )  # fmt: skip
 
 

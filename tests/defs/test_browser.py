@@ -124,5 +124,11 @@ def test_thumbnail_is_seen_and_opens_large(season, ui, page):
 
 def test_checks_are_seen_to_pass(ui, page):
     page.goto(f"{ui}/assets/farm/ndvi_composite?view=checks")
-    for name in ("carried_forward", "ndvi_in_range", "scenes_recorded", "valid_share_kept"):
+    for name in (
+        "carried_forward",
+        "ndvi_in_range",
+        "scenes_recorded",
+        "scenes_usable",
+        "valid_share_kept",
+    ):
         expect(page.get_by_text(name).first).to_be_visible()

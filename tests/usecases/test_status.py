@@ -25,9 +25,10 @@ def test_days_gaps_outcomes_and_stale_rows(season, tmp_path):
     assert (found.first_day, found.last_day) == (days[0], days[5])
     assert found.gaps == (days[6], days[7])
     assert found.outcomes == {
-        name: outcomes.count(name) for name in ("observed", "all cloud", "no scene")
+        name: outcomes.count(name) for name in ("observed", "all cloud", "no scene", "refused")
     }
     assert (found.stale_days, found.stale_pairs, found.notes) == ((), 0, ())
+    assert (found.refused, found.warnings) == ({}, ())
     assert status(pipeline.open("farm"), days[2]).gaps == ()
 
     put_late_fields(pipeline, season)
