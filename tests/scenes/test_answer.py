@@ -264,3 +264,34 @@ def test_an_item_with_any_value_anywhere_is_used_as_it_is_or_refused_by_name(whe
             read([(broken, "http://x")], "x", question)
     rest = [i for i in answer.items if i not in mine]
     assert {s.id for s in select(rest).scenes} == USED
+
+
+@pytest.mark.parametrize("name", ["realcase", "belgium", "slovenia", "season", "tiles"])
+def test_real_items_are_all_used(name):
+    folder = SHARED / name
+    if not folder.is_dir():
+        pytest.skip(f"needs ../shared/{name} (real scenes, not part of this repository)")
+    paths = [folder / "items.json", *folder.glob("pages/*.json")]
+    for page in (safe_json(path.read_bytes()) for path in paths):
+        answer = read([(f, "http://x/") for f in page["features"]], "x")
+        assert answer.broken == ()
+        assert len(answer.items) == len(page["features"])
+        assert select(answer.items).refused == ()
+
+
+def test_recorded_answers_are_answers_to_their_questions():
+    folder = SHARED / "earth-search"
+    if not folder.is_dir():
+        pytest.skip("needs ../shared/earth-search (recorded answers, not part of this repository)")
+    for number in (1, 2):
+        asked = safe_json((folder / f"search_page{number}.request.json").read_bytes())["body"]
+        page = safe_json((folder / f"search_page{number}.json").read_bytes())
+        first, last = map(dt.datetime.fromisoformat, asked["datetime"].split("/"))
+        question = Question(asked["collections"][0], tuple(asked["bbox"]), (first, last))
+        answer = read([(f, "http://x/") for f in page["features"]], "x", question)
+        assert len(answer.items) == page["context"]["returned"]
+    for path in folder.glob("item*.json"):
+        document = safe_json(path.read_bytes())
+        features = document.get("features", [document])
+        answer = read([(f, "http://x/") for f in features], "x")
+        assert (len(answer.items), answer.broken) == (len(features), ())
