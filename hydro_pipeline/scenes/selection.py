@@ -70,7 +70,8 @@ def check_usable(selection: Selection, area_name: str, day: dt.date) -> None:
         reasons = told((each.id, each.reason) for each in refused)
         raise SceneError(
             f"{area_name} {day}: all of {len(refused)} scenes are refused ({reasons}); "
-            "check HYDRO_COLLECTION and HYDRO_CATALOG"
+            "check HYDRO_COLLECTION and HYDRO_CATALOG, or do without a scene: "
+            f"hydro scenes skip {area_name} SCENE"
         )
 
 

@@ -235,7 +235,8 @@ def test_a_day_is_an_error_where_every_scene_is_refused():
     assert str(caught.value) == (
         "mol 2026-05-01: all of 2 scenes are refused (S2A_33TWN_20161202_0_L2A, "
         "S2B_33TWN_20220130_0_L2A: it has no asset 'nir' or 'B08' or 'B08_10m'; "
-        "its assets: red, scl); check HYDRO_COLLECTION and HYDRO_CATALOG"
+        "its assets: red, scl); check HYDRO_COLLECTION and HYDRO_CATALOG, or do without a scene: "
+        "hydro scenes skip mol SCENE"
     )
     wrong = changed(other, earthsearch__boa_offset_applied="yes")
     with pytest.raises(SceneError, match=r"all of 2 scenes .*'nir'.*; S2B.*'yes', not true"):
