@@ -3,26 +3,26 @@
 import datetime as dt
 import json
 import math
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 from odc.geo.geobox import GeoBox
 from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
 from shapely.geometry import box, shape
 from shapely.geometry.base import BaseGeometry
 
+from hydro_pipeline.area_name import check_characters
+from hydro_pipeline.crs import inexact
 from hydro_pipeline.errors import AreaError
+from hydro_pipeline.words import printable, shown
 
 SNAP_M = 60.0
 """Grids are snapped outward to multiples of this, so that 10, 20 and 60 m bands nest."""
 
 MAX_SIDE_M = 400_000.0
-
-NAME = re.compile(r"[A-Za-z0-9_]+")
-"""What an area may be called: it becomes part of object keys and asset keys."""
 
 Bbox = tuple[float, float, float, float]
 
@@ -46,18 +46,18 @@ class Area:
         """Validate and pin an area.
 
         `crs` defaults to the UTM zone of the centre. Raises `AreaError` for a reversed, empty or
-        out-of-range box, one over the antimeridian or outside UTM, an unknown or unprojected CRS,
-        or a resolution that does not divide 60 m.
+        out-of-range box, one over the antimeridian or outside UTM, an unknown or unprojected CRS or
+        one that degrees cannot be moved to exactly (see `inexact`), or a resolution that does not
+        divide 60 m.
         """
-        if not NAME.fullmatch(name):
-            raise AreaError(f"area name {name!r}: use letters, digits and _ only")
+        check_characters(name)
         _check_bbox(name, bbox)
         if not resolution > 0 or SNAP_M % resolution != 0:
             raise AreaError(
                 f"area {name}: resolution {resolution:g} m must divide {SNAP_M:g} m, "
                 "for example 10, 20 or 60"
             )
-        crs = _metric_crs(name, crs or utm_crs(name, bbox))
+        crs = _metric_crs(name, crs or utm_crs(name, bbox), bbox)
         area = cls(name, bbox, crs, resolution)
         height, width = area.grid.shape
         if max(height, width) * resolution > MAX_SIDE_M:
@@ -116,8 +116,9 @@ class Area:
             document = json.loads(data)
             geometries = [shape(g) for g in _geometries(document)]
             properties = document.get("properties") or {}
-        except (ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
-            raise AreaError(f"area {name}: not readable as GeoJSON: {error}") from None
+        except Exception as error:
+            why = printable(f"{type(error).__name__}: {error}")
+            raise AreaError(f"area {name}: not readable as GeoJSON: {why}") from None
         bounds = [g.bounds for g in geometries if not g.is_empty]
         if not bounds:
             raise AreaError(f"area {name}: the GeoJSON has no geometry")
@@ -176,15 +177,29 @@ def _check_bbox(name: str, bbox: Bbox) -> None:
         raise AreaError(f"{shown} is reversed: west is beyond east (order W,S,E,N)")
 
 
-def _metric_crs(name: str, text: str) -> str:
+def _metric_crs(name: str, text: str, bbox: Bbox) -> str:
     try:
         crs = CRS.from_user_input(text)
-    except CRSError:
-        raise AreaError(f"area {name}: unknown CRS {text!r}; give one like EPSG:32631") from None
-    epsg = crs.to_epsg()
+        epsg = crs.to_epsg()
+        # A code is found for what is only like it, too.
+        if epsg is not None and not CRS.from_epsg(epsg).equals(crs, ignore_axis_order=True):
+            epsg = None
+    except (CRSError, TypeError, ValueError):
+        raise AreaError(
+            f"area {name}: unknown CRS {shown(text)}; give one like EPSG:32631"
+        ) from None
     if epsg is None or not crs.is_projected or crs.axis_info[0].unit_name != "metre":
         raise AreaError(
-            f"area {name}: CRS {text!r} must be a projected EPSG code in metres, like EPSG:32631"
+            f"area {name}: CRS {shown(text)} must be a projected EPSG code in metres, "
+            "like EPSG:32631"
+        )
+    west, south, east, north = bbox
+    x = np.array([west, west, east, east, (west + east) / 2])
+    y = np.array([south, north, south, north, (south + north) / 2])
+    if why := next(filter(None, inexact(CRS("EPSG:4326"), crs, x, y)), None):
+        raise AreaError(
+            f"area {name}: degrees cannot be moved to CRS {shown(text)} ({crs.name}) exactly: "
+            f"{why}; use the UTM zone, by leaving out --crs"
         )
     return f"EPSG:{epsg}"
 

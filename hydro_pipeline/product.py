@@ -5,6 +5,7 @@ titles. To change what pixels or statistics are, edit it here; what is stored te
 `Product.meaning` and `Product.version` that it was made before. Pure.
 """
 
+import datetime as dt
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -73,6 +74,8 @@ class Sensor:
     """Of reflectance, in the order in which they are read."""
     dn_per_unit: float
     """Digital numbers per reflectance of 1."""
+    first_day: dt.date
+    """With any scene."""
 
 
 @dataclass(frozen=True)
@@ -261,6 +264,7 @@ PRODUCT = Product(
             Band("nir", "nir", 10.0, ("B08", "B08_10m")),
         ),
         dn_per_unit=10_000.0,
+        first_day=dt.date(2015, 7, 1),
     ),
     variables=(
         Variable(

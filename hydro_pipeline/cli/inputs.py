@@ -5,7 +5,16 @@ from typing import Annotated
 
 import typer
 
-from hydro_pipeline.cli.terminal import Name, examples, open_pipeline, out, say, table, warn
+from hydro_pipeline.cli.terminal import (
+    Name,
+    examples,
+    limited,
+    open_pipeline,
+    out,
+    say,
+    table,
+    warn,
+)
 
 area_app = typer.Typer(no_args_is_help=True, help="Set the areas that are watched.")
 fields_app = typer.Typer(no_args_is_help=True, help="Add and list the fields of an area.")
@@ -67,21 +76,34 @@ def fields_put(
     files: Annotated[
         list[Path], typer.Argument(exists=True, dir_okay=False, help="GeoJSON or GeoParquet.")
     ],
+    force: Annotated[
+        bool, typer.Option("--force", help="Store an empty file in place of one with fields.")
+    ] = False,
 ) -> None:
-    """Check files of fields and store them; a file with an error is not stored.
+    """Check files of fields and store them; says first which rows of statistics that takes away.
 
-    Each feature needs a field_id and a planting_date. A field may come long after it was planted:
-    `hydro catch-up` gives it its past.
+    Each feature needs a field_id and a planting_date; one that lacks them is left out. A field may
+    come long after it was planted: `hydro catch-up` gives it its past. A field planted again, in
+    the same file or another, has a season for each planting, which ends the day before the next.
     """
-    from hydro_pipeline.fields.fields import put_fields
+    from hydro_pipeline.area_name import note
+    from hydro_pipeline.fields.fields import check_file, put_fields
+    from hydro_pipeline.usecases.displaced import by_file
 
     pipeline = open_pipeline()
     area = pipeline.area(name)
+    if own := note(name):
+        warn(own)
     for file in files:
-        reading = put_fields(pipeline.store, area, file.name, file.read_bytes())
-        say(f"{file.name}: {len(reading.fields)} fields")
-        for problem in reading.problems:
-            warn(problem.message)
+        data = file.read_bytes()
+        checked = check_file(pipeline.store, area, file.name, data, force)
+        for sentence in limited(by_file(pipeline.open(name), checked)):
+            say(sentence)
+        reading = put_fields(pipeline.store, area, file.name, data, force=force)
+        left_out = f", {reading.left_out} left out" if reading.left_out else ""
+        say(f"{file.name}: {len({f.field_id for f in reading.fields})} fields{left_out}")
+        for sentence in reading.told():
+            warn(sentence)
     if stale := pipeline.open(name).stale_days():
         say(f"{len(stale)} days need statistics now: hydro catch-up {name}")
 
@@ -89,8 +111,15 @@ def fields_put(
 @fields_app.command("list", epilog=examples("hydro fields list mol"))
 def fields_list(name: Name) -> None:
     """List the fields of an area, and what is wrong with its files."""
-    reading = open_pipeline().open(name).fields
-    rows = [(f.field_id, f.planting_date, f.source) for f in reading.fields]
-    out.print(table(("field_id", "planting_date", "file"), rows))
-    for problem in reading.problems:
-        warn(problem.message)
+    from hydro_pipeline.fields.seasons import ends
+
+    state = open_pipeline().open(name)
+    fields = state.fields.fields
+    last_days = ends([(f.field_id, f.planting_date) for f in fields])
+    rows = [
+        (f.field_id, f.planting_date, last, f.source)
+        for f, last in zip(fields, last_days, strict=True)
+    ]
+    out.print(table(("field_id", "planting_date", "last_day", "file"), rows))
+    for sentence in state.remarks:
+        warn(sentence)

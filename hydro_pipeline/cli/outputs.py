@@ -48,6 +48,7 @@ def stats(
     if file is not None and file.suffix not in {".csv", ".parquet"}:
         raise typer.BadParameter(f"{file}: end the name with .csv or .parquet", param_hint="--out")
     state = open_pipeline().open(name)
+    _ = state.cube  # Statistics of an area that was replaced are refused.
     rows = state.stats(first and first.date(), last and last.date(), field)
     if file is not None:
         _write(rows, file)
@@ -81,6 +82,8 @@ def status(
     if not names:
         say(f"no area in {pipeline.settings.root} yet; set one with `hydro area set`")
     today, broken = dt.datetime.now(dt.UTC).date(), False
+    for stranger in [] if name else pipeline.strangers():
+        warn(stranger)
     for each in names:
         try:
             _say_status(stands(pipeline.open(each), today))
@@ -110,6 +113,8 @@ def _say_status(found: "AreaStatus") -> None:
     say(f"  due     {due}")
     say(f"  fields  {len(found.fields.fields)}")
     say(f"  stale   {stale}")
+    if found.refused:
+        warn(found.refused)
     if found.missing or found.left_out:
         verdicts = [decision.verdict.value for decision in found.left_out]
         say(
@@ -122,8 +127,8 @@ def _say_status(found: "AreaStatus") -> None:
         warn(f"{name} {note.told}")
     for text in (*(each.told for each in found.missing), *found.problems):
         warn(f"{name} {text}")
-    for problem in found.fields.problems:
-        warn(problem.message)
+    for sentence in (*found.displaced, *found.remarks):
+        warn(sentence)
     for text in found.warnings[:SHOWN_WARNINGS]:
         warn(f"{name} {text}")
     if (more := len(found.warnings) - SHOWN_WARNINGS) > 0:

@@ -16,6 +16,8 @@ Name = Annotated[str, typer.Argument(help="Name of the area.", metavar="NAME")]
 FROM = typer.Option("--from", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="First day.")
 TO = typer.Option("--to", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Last day, included.")
 
+SENTENCES = 20
+"""Of many, how many are shown."""
 PIPED_WIDTH = 120
 """Columns of a table that goes to a file or another program."""
 
@@ -49,6 +51,12 @@ def warn(text: str) -> None:
 def fail(text: str) -> None:
     """One line on standard error that says why the command could not do its work."""
     err.print(f"[bold red]error:[/] {escape(' '.join(text.split()))}", soft_wrap=True)
+
+
+def limited(sentences: Sequence[str]) -> list[str]:
+    """The first of many sentences, and how many more there are."""
+    more = len(sentences) - SENTENCES
+    return [*sentences[:SENTENCES], *([f"and {more} more like these"] if more > 0 else [])]
 
 
 def table(columns: Sequence[str], rows: Iterable[Iterable[Any]], title: str | None = None) -> Table:

@@ -63,17 +63,28 @@ def chunk_size(area: Area) -> int:
     return 256 if max(area.grid.shape) <= LARGE_PX else 512
 
 
+def grid_meaning(area: Area) -> dict[str, Any]:
+    """Where the area's pixels are."""
+    return {
+        "crs": area.crs,
+        "transform": list(area.grid.transform)[:6],
+        "shape": list(area.grid.shape),
+    }
+
+
 def meaning(area: Area, settings: Settings) -> dict[str, Any]:
     """What gives the area's pixels their meaning; a cube holds exactly one."""
     return {
         "format": FORMAT,
         "area": area.name,
-        "crs": area.crs,
-        "transform": list(area.grid.transform)[:6],
-        "shape": list(area.grid.shape),
+        **grid_meaning(area),
         "max_age_days": settings.max_age_days,
         **settings.product.meaning(),
     }
+
+
+GRID = ("crs", "transform", "shape")
+"""What of a cube's meaning says where its pixels are."""
 
 
 def completed(stored: dict[str, Any]) -> dict[str, Any]:
@@ -84,6 +95,13 @@ def completed(stored: dict[str, Any]) -> dict[str, Any]:
 def check_meaning(stored: dict[str, Any], wanted: dict[str, Any], url: str) -> None:
     """Raise `CubeMeaningError` if a cube's meaning is not the wanted one."""
     stored = completed(stored)
+    if any(stored.get(key) != wanted.get(key) for key in GRID):
+        here, there = ({key: of.get(key) for key in GRID} for of in (wanted, stored))
+        raise CubeMeaningError(
+            f"the area {wanted.get('area')} was replaced: its area.geojson gives the grid {here}, "
+            f"but the pixels of the cube {url} are on {there}. "
+            "Put the old area.geojson back, or give the new area another name"
+        )
     different = [
         f"{key} is {stored.get(key)!r} there and {wanted.get(key)!r} now"
         for key in {**wanted, **stored}

@@ -14,7 +14,9 @@ from typing import Any
 import icechunk
 import numpy as np
 import zarr
+from affine import Affine
 from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
 from zarr.core.sync import sync
 
 from hydro_pipeline.cube.damage import damage, damages
@@ -78,6 +80,11 @@ class Cube:
         if not isinstance(stored, dict):
             raise CubeMeaningError(f"{self.url} is not a cube of hydro_pipeline")
         return completed(stored)
+
+    @cached_property
+    def grid(self) -> GeoBox:
+        """Where the pixels are, as the cube itself says."""
+        return GeoBox(self.shape, Affine(*self.meaning["transform"]), self.meaning["crs"])
 
     @cached_property
     def length(self) -> int:

@@ -103,7 +103,7 @@ def area_assets(
         state = pipeline.open(area)
         return dg.ObserveResult(
             data_version=dg.DataVersion(state.versions["fields"]),
-            metadata=metadata.of_fields(state.fields),
+            metadata=metadata.of_fields(state, state.stale_days()),
         )
 
     return [ndvi_composite, field_stats, fields]

@@ -21,9 +21,6 @@ from hydro_pipeline.ingest.report import DayReport
 from hydro_pipeline.stats.update import StatsReport
 from hydro_pipeline.usecases.pipeline import Pipeline
 
-EARLIEST = date(2015, 7, 1)
-"""First day with Sentinel-2 imagery: where partitions begin while there is no cube."""
-
 
 def build_defs(
     pipeline: Pipeline, areas: Sequence[str], progress: Progress | None = None
@@ -73,7 +70,8 @@ def _area_defs(pipeline: Pipeline, area: str) -> dg.Definitions:
 
 
 def first_day(pipeline: Pipeline, area: str) -> date:
-    """Where the area's partitions begin: the cube's first day, else `HYDRO_START_DATE`.
+    """Where the area's partitions begin: the cube's first day, else `HYDRO_START_DATE`, else the
+    first day with imagery.
 
     A cube that cannot be opened must not hold back other areas: it is logged here, and its own
     runs fail with the reason.
@@ -83,7 +81,9 @@ def first_day(pipeline: Pipeline, area: str) -> date:
     except HydroError as error:
         logging.getLogger("dagster").warning("area %s: %s", area, error)
         cube = None
-    return cube.first_day if cube else pipeline.settings.start_date or EARLIEST
+    settings = pipeline.settings
+    start = settings.start_date or settings.product.sensor.first_day
+    return cube.first_day if cube else start
 
 
 def _nobody(_report: DayReport | StatsReport) -> None:

@@ -10,14 +10,16 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hydro_pipeline.fields.fields import FieldsReading
 from hydro_pipeline.ingest.report import DayReport
 from hydro_pipeline.outputs.pictures import glance_webp, histograms_png, series_png, thumbnail_png
 from hydro_pipeline.product import PRODUCT
+from hydro_pipeline.stats.displaced import told
 from hydro_pipeline.stats.table import read_day
 from hydro_pipeline.stats.update import StatsReport
 from hydro_pipeline.storage.keys import cube_key, scenes_key, stats_key
 from hydro_pipeline.storage.store import Store
+from hydro_pipeline.usecases.displaced import pending
+from hydro_pipeline.usecases.state import AreaState
 
 LISTED = 50
 """Longer lists end in a count."""
@@ -79,12 +81,14 @@ def of_stats_run(reports: Sequence[StatsReport], store: Store) -> Metadata:
     """What a whole run did, shown at its last day: totals, best and worst fields, their series."""
     last = reports[-1]
     rows = read_day(store, last.area, last.day).rows
-    values = {
+    values: Metadata = {
         "run: days": len(reports),
         "run: rows computed": sum(len(r.computed) for r in reports),
         "run: chunks read": sum(r.chunks_read for r in reports),
         "run: bytes read": sum(r.bytes_read for r in reports),
     }
+    if gone := _bullets(told([row for r in reports for row in r.displaced], {}, done=True)):
+        values["run: rows gone"] = gone
     if rows is None:
         return values
     ranked = rows.filter(pc.is_valid(rows[MEAN])).sort_by([(MEAN, "descending")])
@@ -97,16 +101,18 @@ def of_stats_run(reports: Sequence[StatsReport], store: Store) -> Metadata:
     }
 
 
-def of_fields(reading: FieldsReading) -> Metadata:
-    """The fields as read, with every problem."""
+def of_fields(state: AreaState, stale: Sequence[date] = ()) -> Metadata:
+    """The fields as read, with every problem, and what they displace on the `stale` days."""
+    reading = state.fields
+    going = pending(state, state.displaced(stale))
     values = {
-        "fields": len(reading.fields),
+        "fields": len({f.field_id for f in reading.fields}),
+        "seasons": len(reading.fields),
         "files": len({f.source for f in reading.fields}),
         "problems": len(reading.problems),
-        "what is wrong": _bullets(
-            f"{p.source}{f' {p.field_id}' if p.field_id else ''}: {p.message}"
-            for p in reading.problems
-        ),
+        "left out": reading.left_out,
+        "rows that go": _bullets(going),
+        "what is wrong": _bullets(reading.told(LISTED)),
     }
     return _present(values)
 

@@ -1,6 +1,7 @@
 """Late fields and late scenes: compare what is wanted with what is stored, ask for what differs."""
 
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
 
 import dagster as dg
 
@@ -48,8 +49,8 @@ def late_fields(area: str) -> dg.SensorDefinition:
             return dg.SkipReason("nothing changed")
         state = pipeline.open(area)
         digest = state.versions["fields"]
-        seen = [] if context.cursor == digest else [_observation(state)]
         stale = state.stale_days()
+        seen = [] if context.cursor == digest else [_observation(state, stale)]
         if not stale:
             return dg.SensorResult(skip_reason="no day is stale", asset_events=seen, cursor=digest)
         if until := wait_until(context.instance, area, name, stale[0], now):
@@ -108,9 +109,9 @@ def late_scenes(area: str) -> dg.SensorDefinition:
     return sensor
 
 
-def _observation(state: AreaState) -> dg.AssetObservation:
+def _observation(state: AreaState, stale: Sequence[date]) -> dg.AssetObservation:
     return dg.AssetObservation(
         key(state.name, "fields"),
-        metadata=metadata.of_fields(state.fields),
+        metadata=metadata.of_fields(state, stale),
         tags={"dagster/data_version": state.versions["fields"]},
     )

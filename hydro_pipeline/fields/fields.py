@@ -2,7 +2,8 @@
 
 import datetime as dt
 import hashlib
-from collections.abc import Sequence
+import posixpath
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -12,14 +13,23 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from hydro_pipeline.area import Area
-from hydro_pipeline.errors import FieldsError
-from hydro_pipeline.fields.file import LONLAT, Feature, Geometries, read_features, reprojected
+from hydro_pipeline.errors import FieldsError, StoreAccessError
+from hydro_pipeline.fields.file import (
+    LONLAT,
+    Feature,
+    FieldProblem,
+    read_features,
+    reprojected,
+)
 from hydro_pipeline.parallel import in_threads
 from hydro_pipeline.settings import ZonalWeights
-from hydro_pipeline.storage.keys import fields_folder, fields_key
+from hydro_pipeline.storage.keys import fields_folder, fields_key, unreachable
 from hydro_pipeline.storage.store import Store, StoredObject
+from hydro_pipeline.words import printable
 
 READ_THREADS = 8
+SENTENCES = 20
+"""Problems that are told one by one."""
 SUFFIXES = (".geojson", ".json", ".parquet", ".geoparquet")
 """File names that are read as fields."""
 
@@ -51,53 +61,65 @@ class Field:
 
 
 @dataclass(frozen=True)
-class FieldProblem:
-    """Something in the fields files that a person should look at; the rest is used."""
-
-    source: str
-    """Name of the file."""
-    field_id: str | None
-    """None if the problem is the whole file's."""
-    message: str
-
-
-@dataclass(frozen=True)
 class FieldsReading:
     """What the fields files say."""
 
     fields: tuple[Field, ...] = ()
-    """Sorted by `field_id`, each id once."""
+    """Sorted by `field_id` and planting date, each pair once. The plantings of one field are its
+    seasons; see `seasons.ends`."""
     problems: tuple[FieldProblem, ...] = ()
     complete: bool = True
-    """False if a fields file could not be read: a field that is missing here may still exist."""
+    """False if a file or a feature could not be used: a field that is missing here may exist."""
 
     def planted(self, weights: ZonalWeights) -> list[tuple[str, dt.date, str]]:
         """Id, planting date and hash of each field, by one way of weighting pixels."""
         return [(f.field_id, f.planting_date, f.hash(weights)) for f in self.fields]
 
+    @property
+    def left_out(self) -> int:
+        """Files and features that are not used."""
+        return sum(problem.left_out for problem in self.problems)
 
-def parse_fields(source: str, data: bytes) -> FieldsReading:
+    def told(self, most: int = SENTENCES) -> list[str]:
+        """The problems as sentences, what is left out first; of more than `most`, how many."""
+        worst_first = sorted(self.problems, key=lambda problem: not problem.left_out)
+        told = [problem.message for problem in worst_first[:most]]
+        if more := len(self.problems) - len(told):
+            told.append(f"and {more} more like these ({self.left_out} left out in all)")
+        return told
+
+
+@dataclass(frozen=True)
+class FieldsFile:
+    """A fields file as it was read."""
+
+    source: str
+    """Its path within the area's folder of fields, every character printable."""
+    reading: FieldsReading
+
+
+def parse_fields(source: str, data: bytes, today: dt.date | None = None) -> FieldsReading:
     """The fields of one GeoJSON or GeoParquet file, converted from its CRS to EPSG:4326.
 
-    Every feature needs its own `field_id` (text or whole number), a `planting_date` (ISO 8601) and
-    a (Multi)Polygon. Self-crossing polygons are repaired and reported. Raises `FieldsError`,
-    naming file, feature and value, where the file cannot be used as a whole.
+    Every feature needs a `field_id` (text or whole number), a `planting_date` (ISO 8601; see
+    `planting.planting`) and a (Multi)Polygon; one that lacks them is left out and reported. So is
+    one that has both from an earlier feature. Raises `FieldsError`, naming file and value, where
+    the file cannot be used as a whole.
     """
-    features = read_features(source, data)
-    numbers: dict[str, int] = {}
+    features, problems = read_features(source, data, today or dt.datetime.now(dt.UTC).date())
+    found: dict[tuple[str, dt.date], Feature] = {}
+    complete = not problems or not any(problem.left_out for problem in problems)
     for feature in features:
-        other = numbers.setdefault(feature.field_id, feature.number)
-        if other != feature.number:
-            raise FieldsError(
-                f"{source}: features {other} and {feature.number} both have "
-                f"field_id {feature.field_id!r}; give each its own"
+        first = found.setdefault((feature.field_id, feature.planting_date), feature)
+        if first is not feature:
+            message = (
+                f"{source}: features {first.number} and {feature.number} both have field_id "
+                f"{feature.field_id!r} and planting_date {feature.planting_date}; "
+                "the second is left out"
             )
-    geometries, problems = _repaired(source, features)
-    fields = [
-        Field(feature.field_id, feature.planting_date, geometry, source)
-        for feature, geometry in zip(features, shapely.normalize(geometries), strict=True)
-    ]
-    return FieldsReading(tuple(sorted(fields, key=lambda f: f.field_id)), tuple(problems))
+            problems.append(FieldProblem(source, feature.field_id, message, left_out=True))
+    fields = [Field(*key, found[key].geometry, source) for key in sorted(found)]
+    return FieldsReading(tuple(fields), tuple(problems), complete)
 
 
 def read_fields(
@@ -105,53 +127,79 @@ def read_fields(
 ) -> FieldsReading:
     """The fields of all files under `inputs/<area>/fields/`, or of `files`, a listing of it.
 
-    A file that cannot be used does not stop the others. Of a `field_id` in two files, the one
-    written later counts. A field wholly outside the area's grid is left out. All three are
-    reported as problems.
+    What cannot be used, a file or a feature, does not stop the rest; see `merged`.
     """
-    folder = fields_folder(area.name) + "/"
+    return merged(area, read_files(store, area, files))
+
+
+def read_files(
+    store: Store, area: Area, files: Sequence[StoredObject] | None = None
+) -> list[FieldsFile]:
+    """The files of an area's folder of fields, or of `files`, in the order they were written."""
+    folder = fields_folder(area.name)
     files = fields_files(store, area.name) if files is None else files
-    oldest_first = sorted(files, key=lambda o: (o.modified, o.key))
-    contents = in_threads(lambda o: store.get(o.key), oldest_first, READ_THREADS)
-    found: dict[str, Field] = {}
+    oldest_first = sorted(
+        (o for o in files if o.key.rstrip("/") != folder), key=lambda o: (o.modified, o.key)
+    )
+    return in_threads(lambda o: _read(store, folder, o), oldest_first, READ_THREADS)
+
+
+def merged(area: Area, files: Iterable[FieldsFile]) -> FieldsReading:
+    """What files, the oldest first, say together of an area.
+
+    Of a field with the same planting date in two files, the one written later counts. A field
+    wholly outside the area's grid is left out. Both are reported as problems.
+    """
+    found: dict[tuple[str, dt.date], Field] = {}
     problems: list[FieldProblem] = []
     complete = True
-    for stored, data in zip(oldest_first, contents, strict=True):
-        if data is None:
-            continue
-        source = stored.key.removeprefix(folder)
-        try:
-            _check_name(source)
-            reading = parse_fields(source, data)
-        except FieldsError as error:
-            problems.append(FieldProblem(source, None, str(error)))
-            complete = complete and not _is_fields_file(source)
-            continue
-        problems.extend(reading.problems)
-        for field in reading.fields:
-            if older := found.get(field.field_id):
-                problems.append(
-                    FieldProblem(
-                        older.source,
-                        field.field_id,
-                        f"{older.source}: field {field.field_id} is not used, "
-                        f"because {source} has it too and was written later",
-                    )
+    for file in files:
+        problems += file.reading.problems
+        complete = complete and file.reading.complete
+        for field in file.reading.fields:
+            key = field.field_id, field.planting_date
+            if older := found.get(key):
+                message = (
+                    f"{older.source}: field {field.field_id} is not used, "
+                    f"because {file.source} has it too and was written later"
                 )
-            found[field.field_id] = field
-    every = FieldsReading(tuple(found[i] for i in sorted(found)), tuple(problems), complete)
+                problems.append(FieldProblem(older.source, field.field_id, message))
+            found[key] = field
+    every = FieldsReading(tuple(found[key] for key in sorted(found)), tuple(problems), complete)
     return _within(area, every)
 
 
-def put_fields(store: Store, area: Area, path_name: str, data: bytes) -> FieldsReading:
-    """Check a fields file, then store it as given as `inputs/<area>/fields/<path_name>`.
+def check_file(store: Store, area: Area, path_name: str, data: bytes, force: bool) -> FieldsFile:
+    """A fields file that is to be stored as `inputs/<area>/fields/<path_name>`.
 
-    Returns what it holds. Raises `FieldsError` as `parse_fields` does; nothing is stored then.
+    Raises `FieldsError` as `parse_fields` does, for a file that has features none of which can be
+    used, and, unless `force`, for one without a field in the area in place of one that has some.
     """
     _check_name(path_name)
-    reading = _within(area, parse_fields(path_name, data))
+    parsed = parse_fields(path_name, data)
+    reading = _within(area, parsed)
+    if not parsed.fields and parsed.problems:
+        raise FieldsError("; ".join(parsed.told(3)))
+    if not reading.fields and not force:
+        stored = store.get(fields_key(area.name, path_name))
+        if stored is not None and (held := _held(area, path_name, stored)):
+            raise FieldsError(
+                f"{path_name} has no field in area {area.name}, and would replace a file with "
+                f"{held}; remove them all with --force"
+            )
+    return FieldsFile(path_name, reading)
+
+
+def put_fields(
+    store: Store, area: Area, path_name: str, data: bytes, *, force: bool = False
+) -> FieldsReading:
+    """Check a fields file, then store it as given as `inputs/<area>/fields/<path_name>`.
+
+    Returns what it holds. Raises `FieldsError` as `check_file` does; nothing is stored then.
+    """
+    checked = check_file(store, area, path_name, data, force)
     store.put(fields_key(area.name, path_name), data)
-    return reading
+    return checked.reading
 
 
 def fields_files(store: Store, area_name: str) -> list[StoredObject]:
@@ -167,43 +215,48 @@ def fields_etag(store: Store, area_name: str) -> str:
 def files_etag(files: Sequence[StoredObject]) -> str:
     """`fields_etag` of a listing."""
     lines = [f"{o.key}\t{o.etag}\t{o.size}\t{o.modified.isoformat()}\n" for o in files]
-    return hashlib.sha256("".join(lines).encode()).hexdigest()[:32]
+    whole = "".join(lines).encode(errors="surrogatepass")
+    return hashlib.sha256(whole).hexdigest()[:32]
+
+
+def _read(store: Store, folder: str, stored: StoredObject) -> FieldsFile:
+    name = stored.key.removeprefix(folder + "/")
+    source = printable(name)
+    try:
+        if posixpath.basename(name).startswith("."):
+            raise FieldsError(f"{source}: not a fields file: its name begins with a dot; remove it")
+        _check_name(name)
+        if unreachable(stored.key):
+            raise FieldsError(
+                f"{source}: cannot be read by such a name, with an empty part or a control "
+                "character; give it another"
+            )
+        data = store.get(stored.key)
+        return FieldsFile(source, FieldsReading() if data is None else parse_fields(source, data))
+    except (FieldsError, StoreAccessError) as error:
+        problem = FieldProblem(source, None, str(error), left_out=True)
+        return FieldsFile(source, FieldsReading((), (problem,), not _is_fields_file(name)))
+
+
+def _held(area: Area, path_name: str, data: bytes) -> str:
+    """What a stored file holds in the area; empty if that is nothing."""
+    try:
+        count = len(_within(area, parse_fields(path_name, data)).fields)
+    except FieldsError:
+        return ""
+    return f"{count} field{'s' * (count > 1)}" if count else ""
 
 
 def _is_fields_file(path_name: str) -> bool:
-    return path_name.lower().endswith(SUFFIXES)
+    hidden = posixpath.basename(path_name).startswith(".")
+    return path_name.lower().endswith(SUFFIXES) and not hidden
 
 
 def _check_name(path_name: str) -> None:
-    if not _is_fields_file(path_name):
-        raise FieldsError(f"{path_name}: not a fields file; use one of {', '.join(SUFFIXES)}")
-
-
-def _repaired(source: str, features: Sequence[Feature]) -> tuple[Geometries, list[FieldProblem]]:
-    """Valid polygons for the features, a MultiPolygon of one part made a Polygon."""
-    geometries = np.array([feature.geometry for feature in features], dtype=object)
-    problems = []
-    for index in np.flatnonzero(~shapely.is_valid(geometries)).tolist():
-        feature = features[index]
-        reason = shapely.is_valid_reason(feature.geometry)
-        geometries[index] = shapely.make_valid(
-            feature.geometry, method="structure", keep_collapsed=False
+    if not _is_fields_file(path_name) or unreachable(path_name):
+        raise FieldsError(
+            f"{printable(path_name)}: not a fields file; use one of {', '.join(SUFFIXES)}"
         )
-        if geometries[index].area == 0:
-            raise FieldsError(
-                f"{source}: feature {feature.number} (field_id {feature.field_id!r}) "
-                f"has no area ({reason}); draw it again"
-            )
-        problems.append(
-            FieldProblem(
-                source,
-                feature.field_id,
-                f"{source}: field {feature.field_id} was repaired, check its outline: {reason}",
-            )
-        )
-    single = shapely.get_num_geometries(geometries) == 1
-    geometries[single] = shapely.get_geometry(geometries[single], 0)
-    return geometries, problems
 
 
 def _within(area: Area, reading: FieldsReading) -> FieldsReading:
@@ -214,7 +267,7 @@ def _within(area: Area, reading: FieldsReading) -> FieldsReading:
             field.source,
             field.field_id,
             f"{field.source}: field {field.field_id} is wholly outside area {area.name}; "
-            "it gets no statistics",
+            f"it gets no statistics{_hint(area, field)}",
         )
         for field, ok in zip(reading.fields, inside, strict=True)
         if not ok
@@ -234,3 +287,11 @@ def _overlaps(area: Area, geometries: Sequence[BaseGeometry]) -> NDArray[np.bool
         outline, on_grid[finite]
     )
     return overlaps
+
+
+def _hint(area: Area, field: Field) -> str:
+    """What may be the reason that a field is outside."""
+    west, south, east, north = area.bbox
+    at = shapely.get_coordinates(field.geometry)[0]
+    swapped = south <= at[0] <= north and west <= at[1] <= east
+    return "; its coordinates look swapped, longitude comes first" if swapped else ""

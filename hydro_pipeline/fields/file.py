@@ -1,25 +1,21 @@
 """One fields file, GeoJSON or GeoParquet in any declared CRS, as checked features in lon/lat."""
 
-import contextlib
 import datetime as dt
-import io
-import json
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import geopandas as gpd
 import numpy as np
 import shapely
-from numpy.typing import NDArray
-from pyarrow.lib import ArrowException
 from pyproj import CRS, Transformer
-from pyproj.exceptions import ProjError
-from shapely.errors import ShapelyError
-from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
+from hydro_pipeline.crs import inexact
 from hydro_pipeline.errors import FieldsError
+from hydro_pipeline.fields.decode import Geometries, Raw, Unreadable, decode
+from hydro_pipeline.fields.planting import Planting, planting
+from hydro_pipeline.words import printable, shown
 
 LONLAT = CRS("EPSG:4326")
 
@@ -29,56 +25,71 @@ POLYGONS = (3, 6)
 MISSING = ("", "None", "nan", "NaT", "<NA>")
 """How the values that stand for nothing are written."""
 
-UNREADABLE = (
-    *(ValueError, TypeError, KeyError, IndexError, AttributeError, OSError, NotImplementedError),
-    *(RecursionError, OverflowError, ArrowException, ShapelyError, ProjError),
-)
-"""What the readers raise on broken content."""
-
-Geometries = NDArray[np.object_]
+LONGEST_ID = 200
+"""Characters of a field_id."""
+UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}
+"""Unicode categories that a field_id has none of: control characters, surrogates, line ends."""
 
 
 @dataclass(frozen=True)
 class Feature:
-    """One feature of a file, before its geometry is repaired."""
+    """One feature of a file that can be used."""
 
     number: int
     """Position in the file, from 1."""
     field_id: str
     planting_date: dt.date
     geometry: BaseGeometry
-    """Polygon or MultiPolygon, longitude and latitude (EPSG:4326), perhaps self-crossing."""
+    """Valid Polygon or MultiPolygon, longitude and latitude (EPSG:4326), normalized."""
 
 
 @dataclass(frozen=True)
-class _Raw:
-    """What a file says, unchecked."""
+class FieldProblem:
+    """Something in the fields files that a person should look at; the rest is used."""
 
-    field_ids: Sequence[Any]
-    planting_dates: Sequence[Any]
-    geometries: Geometries
-    crs: CRS | None
+    source: str
+    """Name of the file."""
+    field_id: str | None
+    """None if the problem is the whole file's, or that of a feature without a usable id."""
+    message: str
+    """A sentence that names file, feature and value, every character printable."""
+    left_out: bool = False
+    """True where what the sentence tells of is not used at all."""
 
 
 @np.errstate(invalid="ignore")
-def read_features(source: str, data: bytes) -> list[Feature]:
-    """The features of a file, converted to EPSG:4326, Z dropped; other properties are ignored.
+def read_features(
+    source: str, data: bytes, today: dt.date
+) -> tuple[list[Feature], list[FieldProblem]]:
+    """The features of a file that can be used, converted to EPSG:4326, and what is to be told.
 
-    A file without a declared CRS is taken as longitude and latitude. Raises `FieldsError`, naming
-    file, feature and value, for content that is not GeoJSON or GeoParquet, an unknown CRS, a
-    missing `field_id` or `planting_date`, an unreadable one, a missing or non-polygon geometry,
-    and coordinates that are not on Earth.
+    Z is dropped, and properties but `field_id` and `planting_date` are ignored. A file without a
+    declared CRS is taken as longitude and latitude. A feature is left out that has no usable
+    field_id, planting date (see `planting`) or polygon on Earth. Self-crossing polygons are
+    repaired. Raises `FieldsError`, naming the file, for content that is not GeoJSON or GeoParquet,
+    and for a CRS that is unknown or cannot be converted exactly (see `inexact`).
     """
-    raw = _geoparquet(source, data) if data[:4] == b"PAR1" else _geojson(source, data)
-    labels = [f"{source}: feature {number}" for number in range(1, len(raw.geometries) + 1)]
-    field_ids = [_field_id(*pair) for pair in zip(labels, raw.field_ids, strict=True)]
-    labels = [f"{label} (field_id {i!r})" for label, i in zip(labels, field_ids, strict=True)]
-    dates = [_planting_date(*pair) for pair in zip(labels, raw.planting_dates, strict=True)]
-    geometries = _lonlat(source, labels, raw)
-    return [
-        Feature(number, *parts)
-        for number, parts in enumerate(zip(field_ids, dates, geometries, strict=True), start=1)
-    ]
+    raw = decode(source, data)
+    outlines = _repaired(_lonlat(source, raw))
+    found, problems = [], []
+    for number, (field_id, planted, outline) in enumerate(
+        zip(raw.field_ids, raw.planting_dates, outlines, strict=True), start=1
+    ):
+        name, label = None, f"{source}: feature {number}"
+        try:
+            name = _field_id(field_id)
+            label += f" (field_id {shown(name)})"
+            polygon, repaired = _usable(outline)
+            when = _planting(planted, polygon, today)
+        except ValueError as error:
+            problems.append(FieldProblem(source, name, f"{label} {error}; it is left out", True))
+            continue
+        notes = when.notes
+        if repaired:
+            notes += (f"was repaired, check its outline: {repaired}",)
+        problems += [FieldProblem(source, name, f"{source}: field {name} {n}") for n in notes]
+        found.append(Feature(number, name, when.day, polygon))
+    return found, problems
 
 
 def reprojected(geometries: Geometries, source: CRS | str, target: CRS | str) -> Geometries:
@@ -89,138 +100,112 @@ def reprojected(geometries: Geometries, source: CRS | str, target: CRS | str) ->
     return shapely.set_coordinates(geometries.copy(), moved)
 
 
-def _geojson(source: str, data: bytes) -> _Raw:
-    try:
-        document = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise FieldsError(f"{source}: not readable as GeoJSON or GeoParquet: {error}") from None
-    kind = document.get("type") if isinstance(document, dict) else type(document).__name__
-    if kind not in ("Feature", "FeatureCollection"):
-        raise FieldsError(f"{source}: a GeoJSON {kind}; expected a FeatureCollection")
-    features = [document] if kind == "Feature" else document.get("features")
-    if not isinstance(features, list):
-        raise FieldsError(f"{source}: a GeoJSON FeatureCollection without a list of features")
-    properties: list[dict[str, Any]] = []
-    for number, feature in enumerate(features, start=1):
-        own = feature.get("properties") or {} if isinstance(feature, dict) else None
-        if not isinstance(own, dict):
-            raise FieldsError(f"{source}: feature {number} is not a GeoJSON Feature")
-        properties.append(own)
-    geometries = _shapes(source, [feature.get("geometry") for feature in features])
-    declared = document.get("crs")
-    return _Raw(
-        [p.get("field_id") for p in properties],
-        [p.get("planting_date") for p in properties],
-        geometries,
-        None if declared is None else _declared_crs(source, declared),
-    )
-
-
-def _shapes(source: str, geometries: Sequence[Any]) -> Geometries:
-    """GeoJSON geometries as shapes, all at once where every one is a Polygon of numbers."""
-    with contextlib.suppress(*UNREADABLE):
-        return _polygons([_rings(geometry) for geometry in geometries])
-    shapes = np.empty(len(geometries), object)
-    for index, geometry in enumerate(geometries):
-        try:
-            shapes[index] = None if geometry is None else shape(geometry)
-        except UNREADABLE as error:
-            raise FieldsError(
-                f"{source}: feature {index + 1}: geometry not readable: "
-                f"{type(error).__name__}: {error}"
-            ) from None
-    return shapes
-
-
-def _rings(geometry: Any) -> list[list[Any]]:
-    """Rings of a Polygon. Raises `ValueError` for anything else."""
-    rings = geometry["coordinates"]
-    if geometry["type"] != "Polygon" or not rings:
-        raise ValueError(geometry["type"])
-    return rings  # type: ignore[no-any-return]
-
-
-def _polygons(polygons: list[list[list[Any]]]) -> Geometries:
-    """Polygons from their rings. Raises one of `UNREADABLE` where that cannot be done."""
-    rings = [ring for polygon in polygons for ring in polygon]
-    points = np.array([point for ring in rings for point in ring])
-    if points.dtype.kind not in "if" or not np.isfinite(points).all():
-        raise ValueError("not numbers")
-    ring_of_point = np.repeat(np.arange(len(rings)), [len(ring) for ring in rings])
-    polygon_of_ring = np.repeat(np.arange(len(polygons)), [len(rings) for rings in polygons])
-    lines: Any = shapely.linearrings(points, indices=ring_of_point)
-    made: Any = shapely.polygons(lines, indices=polygon_of_ring)
-    return np.asarray(made, dtype=object)
-
-
-def _declared_crs(source: str, member: Any) -> CRS:
-    """The CRS of GeoJSON's `crs` member (GeoJSON 1.0, 2008)."""
-    try:
-        return CRS.from_user_input(member["properties"]["name"])
-    except UNREADABLE:
-        raise FieldsError(
-            f"{source}: unknown crs {json.dumps(member)[:200]}; "
-            "use a name such as urn:ogc:def:crs:EPSG::32631, or longitude and latitude without crs"
-        ) from None
-
-
-def _geoparquet(source: str, data: bytes) -> _Raw:
-    try:
-        table = gpd.read_parquet(io.BytesIO(data))
-    except UNREADABLE as error:
-        raise FieldsError(f"{source}: not readable as GeoParquet: {error}") from None
-    nothing = [None] * len(table)
-    return _Raw(
-        table["field_id"].tolist() if "field_id" in table else nothing,
-        table["planting_date"].tolist() if "planting_date" in table else nothing,
-        table.geometry.to_numpy(),
-        table.crs,
-    )
-
-
-def _field_id(label: str, value: Any) -> str:
-    if isinstance(value, float) and value.is_integer():
+def _field_id(value: Any) -> str:
+    """Raises `ValueError`, the end of a sentence, for what cannot name a field."""
+    value = _usable(value)
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**LONGEST_ID:
         return str(value)
-    if isinstance(value, str) and value.strip():
-        return value.strip()
-    if str(value).strip() in MISSING:
-        raise FieldsError(f"{label} has no field_id; every feature needs one")
-    raise FieldsError(f"{label}: field_id {value!r} must be text or a whole number")
+    if value is None or (isinstance(value, str | float) and str(value).strip() in MISSING):
+        raise ValueError("has no field_id; every feature needs one")
+    if not isinstance(value, str):
+        raise ValueError(f"has a field_id {shown(value)} that is not text or a whole number")
+    name = value.strip()
+    if len(name) > LONGEST_ID:
+        raise ValueError(
+            f"has a field_id {shown(name)} of {len(name)} characters, more than {LONGEST_ID}"
+        )
+    if any(unicodedata.category(character) in UNPRINTABLE for character in name):
+        raise ValueError(f"has a field_id {shown(name)} with characters that cannot be printed")
+    return name
 
 
-def _planting_date(label: str, value: Any) -> dt.date:
-    if str(value).strip() in MISSING:
-        raise FieldsError(f"{label} has no planting_date; give it as YYYY-MM-DD")
-    if isinstance(value, dt.datetime):
-        return value.date()
-    if isinstance(value, dt.date):
-        return value
-    try:
-        return dt.datetime.fromisoformat(value.strip()).date()
-    except (ValueError, AttributeError):
-        raise FieldsError(
-            f"{label}: planting_date {value!r} is not a date; give it as YYYY-MM-DD"
-        ) from None
+def _planting(value: Any, polygon: BaseGeometry, today: dt.date) -> Planting:
+    """Raises `ValueError`, the end of a sentence, for what is no date."""
+    value = _usable(value)
+    plain = isinstance(value, str | float | dt.datetime)
+    if value is None or (plain and str(value).strip() in MISSING):
+        raise ValueError("has no planting_date; give it as YYYY-MM-DD")
+    return planting(value, shapely.get_coordinates(polygon)[0, 0], today)
 
 
-def _lonlat(source: str, labels: Sequence[str], raw: _Raw) -> Geometries:
-    """Checked polygons in EPSG:4326."""
-    geometries = shapely.force_2d(raw.geometries)
-    nothing = shapely.is_missing(geometries) | shapely.is_empty(geometries)
-    for index in np.flatnonzero(nothing).tolist():
-        raise FieldsError(f"{labels[index]} has no geometry; draw it, or leave the feature out")
-    for index in np.flatnonzero(~np.isin(shapely.get_type_id(geometries), POLYGONS)).tolist():
-        kind = geometries[index].geom_type
-        raise FieldsError(f"{labels[index]} is a {kind}; fields are Polygon or MultiPolygon")
+def _usable[T](value: T | Unreadable) -> T:
+    if isinstance(value, Unreadable):
+        raise ValueError(value.why)
+    return value
+
+
+def _lonlat(source: str, raw: Raw) -> list[BaseGeometry | Unreadable]:
+    """Polygons in EPSG:4326, as they were drawn."""
+    outlines = [_polygonal(geometry) for geometry in raw.geometries]
+    at = [i for i, outline in enumerate(outlines) if not isinstance(outline, Unreadable)]
+    drawn = np.empty(len(at), dtype=object)
+    drawn[:] = [outlines[i] for i in at]
+    drawn = moved = shapely.force_2d(drawn)
+    inexactly: list[str | None] = [None] * len(at)
     if raw.crs is not None and not raw.crs.equals(LONLAT, ignore_axis_order=True):
-        geometries = reprojected(geometries, raw.crs, LONLAT)
-    coordinates, owner = shapely.get_coordinates(geometries, return_index=True)
-    on_earth = (np.abs(coordinates) <= (180, 90)).all(axis=1)
-    for index in owner[~on_earth].tolist():
-        raise FieldsError(f"{labels[index]} {_off_earth(source, raw.geometries[index], raw.crs)}")
-    return geometries
+        x, y = shapely.bounds(drawn)[:, :2].T
+        inexactly = [why and _inexact(raw.crs, why) for why in inexact(raw.crs, LONLAT, x, y)]
+        if inexactly and (why := inexactly[0]) and all(inexactly):
+            raise FieldsError(f"{source} {why}")
+        moved = reprojected(drawn, raw.crs, LONLAT)
+    coordinates, owner = shapely.get_coordinates(moved, return_index=True)
+    off_earth = set(owner[~(np.abs(coordinates) <= (180, 90)).all(axis=1)].tolist())
+    for k, i in enumerate(at):
+        outlines[i] = moved[k]
+        if k in off_earth:
+            outlines[i] = Unreadable(_off_earth(source, drawn[k], raw.crs))
+        elif why := inexactly[k]:
+            outlines[i] = Unreadable(why)
+    return outlines
+
+
+def _polygonal(geometry: Any) -> BaseGeometry | Unreadable:
+    if isinstance(geometry, Unreadable):
+        return geometry
+    if geometry is None or geometry.is_empty:
+        return Unreadable("has no geometry; draw it, or leave the feature out")
+    if shapely.get_type_id(geometry) not in POLYGONS:
+        return Unreadable(f"is a {geometry.geom_type}; fields are Polygon or MultiPolygon")
+    polygon: BaseGeometry = geometry
+    return polygon
+
+
+def _repaired(
+    outlines: Sequence[BaseGeometry | Unreadable],
+) -> list[tuple[BaseGeometry, str] | Unreadable]:
+    """Valid, normalized polygons, a MultiPolygon of one part made a Polygon, each with what was
+    wrong with it (empty: nothing).
+    """
+    at = [i for i, outline in enumerate(outlines) if not isinstance(outline, Unreadable)]
+    made = np.empty(len(at), dtype=object)
+    made[:] = [outlines[i] for i in at]
+    reasons = dict.fromkeys(range(len(at)), "")
+    for k in np.flatnonzero(~shapely.is_valid(made)).tolist():
+        reasons[k] = shapely.is_valid_reason(made[k])
+        made[k] = shapely.make_valid(made[k], method="structure", keep_collapsed=False)
+    area = shapely.area(made)
+    single = (shapely.get_num_geometries(made) == 1) & (area > 0)
+    made[single] = shapely.get_geometry(made[single], 0)
+    made = shapely.normalize(made)
+    found: list[Any] = list(outlines)
+    for k, i in enumerate(at):
+        found[i] = (
+            (made[k], reasons[k])
+            if area[k] > 0
+            else Unreadable(f"has no area ({reasons[k] or 'it is empty'}); draw it again")
+        )
+    return found
+
+
+def _inexact(crs: CRS, why: str) -> str:
+    authority = crs.to_authority()
+    code = f" ({':'.join(authority)})" if authority else ""
+    return (
+        f"has the CRS {printable(crs.name)}{code}, which cannot be moved to the grid exactly: "
+        f"{why}; give it in EPSG:4326 or in UTM (WGS 84)"
+    )
 
 
 def _off_earth(source: str, geometry: BaseGeometry, crs: CRS | None) -> str:

@@ -12,11 +12,12 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 import pyarrow as pa
+import shapely
 import xarray as xr
+from odc.geo.geobox import GeoBox
 from pyarrow.csv import write_csv
 from zarr.codecs import BloscCodec
 
-from hydro_pipeline.area import Area
 from hydro_pipeline.cube.damage import damage
 from hydro_pipeline.cube.layout import ARRAYS, MEANING
 from hydro_pipeline.cube.read import Cube
@@ -64,8 +65,9 @@ class Export:
         cube is. `netcdf`, `csv` and `geoparquet` make one file; the last has a row's outline with
         it. Raises `DamagedCubeError` where a chunk cannot be read, `MissingDayError` where the cube
         lacks the days, `FieldsError` for an unknown field, `InputError` if a directory for Zarr is
-        there already.
+        there already, `CubeMeaningError` where the area was replaced by another than the cube's.
         """
+        _ = self.state.cube
         to.parent.mkdir(parents=True, exist_ok=True)
         match file_format:
             case Format.COG:
@@ -96,13 +98,13 @@ class Export:
             raise
 
     def _cogs(self, to: Path) -> list[Path]:
-        area, cube = self.state.area, self.state.made_cube
+        cube = self.state.made_cube
         window = self._window()
         to.mkdir(exist_ok=True)
         written = []
         for day in self._days(cube):
-            for name, data in day_cogs(cube, area, day, window).items():
-                path = to / f"{area.name}_{day}_{name}.tif"
+            for name, data in day_cogs(cube, day, window).items():
+                path = to / f"{cube.area_name}_{day}_{name}.tif"
                 path.write_bytes(data)
                 written.append(path)
         return written
@@ -156,10 +158,12 @@ class Export:
         return self.state.stats(self.first, self.last, self.field_id)
 
     def _outlined(self) -> gpd.GeoDataFrame:
-        """Rows of statistics with the field's outline as it is now, longitude and latitude."""
-        outlines = {f.field_id: f.geometry for f in self.state.fields.fields}
-        frame = self._rows().to_pandas(date_as_object=False)
-        geometry = [outlines.get(field_id) for field_id in frame["field_id"]]
+        """Rows of statistics with the outline that the season has now, longitude and latitude."""
+        outlines = {(f.field_id, f.planting_date): f.geometry for f in self.state.fields.fields}
+        rows = self._rows()
+        seasons = zip(rows["field_id"].to_pylist(), rows["planting_date"].to_pylist(), strict=True)
+        geometry = [outlines.get(season) for season in seasons]
+        frame = rows.to_pandas(date_as_object=False)
         return gpd.GeoDataFrame(frame, geometry=geometry, crs="EPSG:4326")
 
     def _days(self, cube: Cube) -> Sequence[dt.date]:
@@ -168,14 +172,14 @@ class Export:
 
     def _window(self) -> Window:
         """The whole grid, or the rectangle of pixels around the field."""
-        area = self.state.area
+        grid = self.state.made_cube.grid
         if self.field_id is None:
-            return Window.whole(area.grid.shape.yx)
-        return field_window(area, self._field(self.field_id))
+            return Window.whole(grid.shape.yx)
+        return field_window(grid, self._seasons(self.field_id))
 
-    def _field(self, field_id: str) -> Field:
-        found = next((f for f in self.state.fields.fields if f.field_id == field_id), None)
-        if found is None:
+    def _seasons(self, field_id: str) -> list[Field]:
+        found = [f for f in self.state.fields.fields if f.field_id == field_id]
+        if not found:
             raise FieldsError(
                 f"area {self.state.name} has no field {field_id!r}; "
                 f"hydro fields list {self.state.name} "
@@ -184,14 +188,14 @@ class Export:
         return found
 
 
-def field_window(area: Area, field: Field) -> Window:
-    """Rows and columns of the grid that a field touches."""
-    outline = reprojected(np.array([field.geometry], dtype=object), LONLAT, area.crs)[0]
-    to_pixels = ~area.grid.affine
-    west, south, east, north = outline.bounds
+def field_window(grid: GeoBox, seasons: Sequence[Field]) -> Window:
+    """Rows and columns of the grid that a field touches, in any of its seasons."""
+    drawn = np.array([field.geometry for field in seasons], dtype=object)
+    to_pixels = ~grid.affine
+    west, south, east, north = shapely.total_bounds(reprojected(drawn, LONLAT, str(grid.crs)))
     left, top = to_pixels @ (west, north)
     right, bottom = to_pixels @ (east, south)
-    height, width = area.grid.shape
+    height, width = grid.shape
     return Window.between(
         max(0, int(top)),
         max(0, int(left)),
@@ -200,16 +204,16 @@ def field_window(area: Area, field: Field) -> Window:
     )
 
 
-def day_cogs(cube: Cube, area: Area, day: dt.date, window: Window) -> dict[str, bytes]:
+def day_cogs(cube: Cube, day: dt.date, window: Window) -> dict[str, bytes]:
     """`ndvi`, `age` and `visual` of a day and window as Cloud-Optimized GeoTIFFs."""
     ndvi, observed_on = cube.read(day, window)
     age = np.where(ndvi == NODATA, NO_AGE, day_number(day) - observed_on.astype(np.int32))
-    grid = area.grid[window.slices]
+    grid = cube.grid[window.slices]
     tags = {
-        "AREA": area.name,
+        "AREA": cube.area_name,
         "DAY": str(day),
         "REVISION": str(cube.revisions[day]),
-        "TIFFTAG_IMAGEDESCRIPTION": f"{PRODUCT.main.title} of {area.name} on {day}, "
+        "TIFFTAG_IMAGEDESCRIPTION": f"{PRODUCT.main.title} of {cube.area_name} on {day}, "
         f"gaps filled from earlier days; {PRODUCT.sensor.credit}",
     }
     return {

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pystac
+from odc.geo.geobox import GeoBox
 from shapely import Polygon, get_coordinates
 from shapely.geometry.polygon import orient
 
@@ -51,14 +52,14 @@ def collection(area: Area, cube: Cube, days: Sequence[dt.date]) -> dict[str, Any
         f"Daily {PRODUCT.title} of {area.name} without gaps, its age, and statistics of fields, "
         f"from Sentinel-2; {PRODUCT.sensor.credit}",
         pystac.Extent(
-            pystac.SpatialExtent([list(footprint(area).bounds)]),
+            pystac.SpatialExtent([list(footprint(cube.grid).bounds)]),
             pystac.TemporalExtent([[begin, end - dt.timedelta(seconds=1)]]),
         ),
         title=f"{PRODUCT.title} of {area.name}",
         license="other",
         providers=[PROVIDER, COPERNICUS],
         stac_extensions=EXTENSIONS,
-        extra_fields=_cube_fields(area, cube),
+        extra_fields=_cube_fields(cube),
     )
     made.add_asset(
         "cube",
@@ -93,9 +94,9 @@ def collection(area: Area, cube: Cube, days: Sequence[dt.date]) -> dict[str, Any
     return made.to_dict(include_self_link=False, transform_hrefs=False)
 
 
-def footprint(area: Area) -> Polygon:
+def footprint(grid: GeoBox) -> Polygon:
     """Outline of the grid in longitude and latitude, to about a metre, counterclockwise."""
-    outline = area.grid.geographic_extent.geom.simplify(1e-6)
+    outline = grid.geographic_extent.geom.simplify(1e-6)
     return orient(Polygon(np.round(get_coordinates(outline), 6)))
 
 
@@ -116,10 +117,11 @@ def catalog(names: Sequence[str]) -> dict[str, Any]:
     return made.to_dict(include_self_link=False, transform_hrefs=False)
 
 
-def _cube_fields(area: Area, cube: Cube) -> dict[str, Any]:
-    west, south, east, north = area.grid.boundingbox.bbox
-    spatial = {"type": "spatial", "reference_system": int(area.crs.removeprefix("EPSG:"))}
-    step = area.resolution
+def _cube_fields(cube: Cube) -> dict[str, Any]:
+    west, south, east, north = cube.grid.boundingbox.bbox
+    epsg = int(cube.meaning["crs"].removeprefix("EPSG:"))
+    spatial = {"type": "spatial", "reference_system": epsg}
+    step = cube.grid.resolution.x
     return {
         "cube:dimensions": {
             "time": {

@@ -91,10 +91,10 @@ class Publication:
     def _item(self, day: dt.date) -> dict[str, Any]:
         """The item of a day, whose maps are stored first."""
         cube, area = self.state.made_cube, self.state.area
-        height, width = area.grid.shape
+        height, width = cube.shape
         index = cube.index(day)
         begin, end = area.solar_day_window(day, day)
-        outline = footprint(area)
+        outline = footprint(cube.grid)
         item = pystac.Item(
             f"{area.name}_{day}",
             geometry=mapping(outline),
@@ -105,11 +105,11 @@ class Publication:
             collection=area.name,
             stac_extensions=EXTENSIONS,
             properties={
-                "gsd": area.resolution,
+                "gsd": cube.grid.resolution.x,
                 "constellation": PRODUCT.sensor.constellation,
-                "proj:code": area.crs,
+                "proj:code": cube.meaning["crs"],
                 "proj:shape": [height, width],
-                "proj:transform": list(area.grid.transform)[:6],
+                "proj:transform": list(cube.grid.transform)[:6],
                 "processing:level": "L3",
                 "processing:lineage": f"{PRODUCT.title} of what was seen clear on the day, "
                 "else the value of the day before",
@@ -119,7 +119,7 @@ class Publication:
                 "hydro:valid_fraction": float(cube.daily("valid_fraction")[index]),
             },
         )
-        for name, data in day_cogs(cube, area, day, Window.whole(cube.shape)).items():
+        for name, data in day_cogs(cube, day, Window.whole(cube.shape)).items():
             self.state.store.put(map_key(area.name, day, name), data)
             item.add_asset(name, _asset(name, data))
         here, its_collection = item_key(area.name, day), collection_key(area.name)

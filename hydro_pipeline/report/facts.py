@@ -36,8 +36,8 @@ def warnings(status: AreaStatus) -> Iterator[str]:
     yield from status.problems
     yield from (missing.told for missing in status.missing)
     yield from (f"{each.scene} is {each.told}" for each in status.left_out)
-    for problem in status.fields.problems:
-        yield problem.message
+    yield from status.displaced
+    yield from status.remarks
     yield from status.warnings
 
 

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -11,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import shapely
+from odc.geo.geobox import GeoBox
 
-from hydro_pipeline.area import Area
 from hydro_pipeline.fields.fields import Field
 from hydro_pipeline.fields.file import LONLAT, reprojected
 from hydro_pipeline.outputs.colours import colours
@@ -49,23 +50,29 @@ def write_report(state: AreaState, to: Path | None = None) -> Report:
     It goes to the file `to`; None: under the root. Raises `MissingDayError` if the area has no day
     yet.
     """
-    area, cube, fields = state.area, state.made_cube, state.fields.fields
+    cube, fields = state.made_cube, state.fields.fields
+    name, grid = cube.area_name, cube.grid
     records = state.records()
     pictures = frames(state.store, cube)
     told = list(facts.warnings(status(state, cube.last_day)))
     warnings = [*(s for s in pictures.damaged if not any(s in note for note in told)), *told]
     content = {
         "area": {
-            "name": area.name,
-            "crs": area.crs,
-            "resolution": area.resolution,
+            "name": name,
+            "crs": cube.meaning["crs"],
+            "resolution": grid.resolution.x,
             "shape": list(cube.shape),
         },
         "first": str(cube.first_day),
         "days": facts.days(cube, records),
         "maxAge": cube.meaning.get("max_age_days"),
-        "fields": _fields(area, fields),
-        "series": series(state.stats(), [f.field_id for f in fields], cube.first_day, cube.length),
+        "fields": _fields(grid, fields),
+        "series": series(
+            state.stats(),
+            [(f.field_id, f.planting_date) for f in fields],
+            cube.first_day,
+            cube.length,
+        ),
         "frames": {
             "step": pictures.step,
             "shape": list(pictures.shape),
@@ -79,7 +86,7 @@ def write_report(state: AreaState, to: Path | None = None) -> Report:
         "notices": facts.notices(records),
     }
     data = page(content).encode()
-    key = report_key(area.name)
+    key = report_key(name)
     if to is None:
         state.store.put(key, data)
     else:
@@ -116,14 +123,20 @@ def _ramp(anchors: Anchors) -> dict[str, Any]:
     }
 
 
-def _fields(area: Area, fields: Sequence[Field]) -> list[dict[str, Any]]:
-    """Outlines in whole metres right of and below the grid's upper left corner."""
-    outlines = reprojected(np.array([f.geometry for f in fields], object), LONLAT, area.crs)
-    simple = shapely.simplify(outlines, area.resolution / 4)
-    left, top = area.grid.boundingbox.left, area.grid.boundingbox.top
+def _fields(grid: GeoBox, fields: Sequence[Field]) -> list[dict[str, Any]]:
+    """Outlines in whole metres right of and below the grid's upper left corner.
+
+    Each season of a field that was planted more than once is one of its own.
+    """
+    outlines = reprojected(np.array([f.geometry for f in fields], object), LONLAT, str(grid.crs))
+    simple = shapely.simplify(outlines, grid.resolution.x / 4)
+    left, top = grid.boundingbox.left, grid.boundingbox.top
+    seasons = Counter(field.field_id for field in fields)
     return [
         {
-            "id": field.field_id,
+            "id": field.field_id
+            if seasons[field.field_id] == 1
+            else f"{field.field_id} ({field.planting_date})",
             "planted": str(field.planting_date),
             "parts": [
                 [

@@ -43,18 +43,23 @@ COLUMNS = (
 )
 
 
-def series(rows: pa.Table, field_ids: Sequence[str], first: dt.date, days: int) -> dict[str, Any]:
-    """The columns of `COLUMNS`, each (field, day), packed; fields in the order of `field_ids`.
+def series(
+    rows: pa.Table, seasons: Sequence[tuple[str, dt.date]], first: dt.date, days: int
+) -> dict[str, Any]:
+    """The columns of `COLUMNS`, each (season, day), packed; in the order of `seasons`, which are
+    field_id and planting date.
 
-    `rows` is as `AreaState.stats` gives it; rows of other fields and days are left out.
+    `rows` is as `AreaState.stats` gives it; rows of other seasons and days are left out.
     """
-    place = pc.index_in(rows["field_id"], value_set=pa.array(field_ids, pa.string()))
+    names = pa.array([f"{planted} {field_id}" for field_id, planted in seasons], pa.string())
+    planted = rows["planting_date"].cast(pa.string())
+    place = pc.index_in(pc.binary_join_element_wise(planted, rows["field_id"], " "), names)
     field = pc.fill_null(place, -1).to_numpy()
     day = rows["date"].cast(pa.int32()).to_numpy() - day_number(first)
     used = (field >= 0) & (day >= 0) & (day < days)
     packed = {}
     for column in COLUMNS:
-        values = np.full((len(field_ids), days), np.nan)
+        values = np.full((len(seasons), days), np.nan)
         values[field[used], day[used]] = rows[column.source].to_numpy()[used]
         packed[column.name] = {
             "dtype": column.dtype,

@@ -18,7 +18,7 @@ from hydro_pipeline.errors import DamagedCubeError
 from hydro_pipeline.stats.kernel import NEVER_OBSERVED, Summary
 from hydro_pipeline.stats.sample import AlikeDays, Amount, Samplers
 from hydro_pipeline.stats.schema import to_rows
-from hydro_pipeline.stats.stale import StalePairs, Wanted, stale_pairs
+from hydro_pipeline.stats.stale import Displaced, StalePairs, Wanted, stale_pairs
 from hydro_pipeline.stats.table import read_day, write_day
 from hydro_pipeline.stats.weights import FieldWeights
 from hydro_pipeline.storage.notes import Step, note
@@ -46,8 +46,10 @@ class StatsReport:
     """field_ids of the rows computed."""
     dropped: int
     """Rows taken out."""
+    displaced: tuple[Displaced, ...]
+    """The rows that were taken out, or made anew for another season."""
     fields: int
-    """Fields planted by that day."""
+    """Fields that are planted on that day."""
     chunks_read: int
     """Chunks of the cube that were read."""
     bytes_read: int
@@ -146,6 +148,7 @@ class StatsUpdate:
             day,
             tuple(self.wanted.field_ids.take(pa.array(stale.compute)).to_pylist()),
             len(stale.drop),
+            stale.displaced,
             int(self.wanted.on(day).sum()),
             read.chunks,
             read.bytes,

@@ -24,8 +24,9 @@ from shapely.geometry.base import BaseGeometry
 
 from hydro_pipeline.area import Area
 from hydro_pipeline.errors import StoreAccessError
+from hydro_pipeline.fields.decode import Geometries
 from hydro_pipeline.fields.fields import Field
-from hydro_pipeline.fields.file import LONLAT, Geometries, reprojected
+from hydro_pipeline.fields.file import LONLAT, reprojected
 from hydro_pipeline.settings import ZonalWeights
 from hydro_pipeline.stats.kernel import Weights
 from hydro_pipeline.storage.keys import weights_key

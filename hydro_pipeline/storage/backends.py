@@ -16,6 +16,7 @@ import boto3
 import icechunk
 import obstore
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 from filelock import FileLock
 from obstore.auth.boto3 import Boto3CredentialProvider
 from obstore.exceptions import BaseError, PreconditionError
@@ -27,6 +28,7 @@ from hydro_pipeline.storage import bucket
 from hydro_pipeline.storage.keys import INPUTS, WRITING, lock_key, writing_key
 
 if TYPE_CHECKING:
+    from obstore import ObjectMeta
     from obstore.store import ClientConfig, ObjectStore, RetryConfig
 
 RETRY: "RetryConfig" = {
@@ -68,6 +70,11 @@ class Backend(Protocol):
 
     def url(self, key: str) -> str:
         """Where a key is, for people."""
+
+    def listing(self, folder: str) -> "Iterator[ObjectMeta]":
+        """All objects of a folder, as obstore lists them, whatever their keys are. It need not be
+        quick: it is asked where obstore cannot name a key. Raises `OSError`.
+        """
 
     def icechunk(self, key: str) -> icechunk.Storage:
         """Icechunk's own access to the folder `key`."""
@@ -140,6 +147,20 @@ class Directory:
     def url(self, key: str) -> str:
         """A path."""
         return f"{self._given}/{key}"
+
+    def listing(self, folder: str) -> "Iterator[ObjectMeta]":
+        """Walk the folder; what is gone meanwhile is left out."""
+        for path, _, names in (self._path / folder).walk():
+            for name in names:
+                with contextlib.suppress(FileNotFoundError):
+                    stat = (path / name).stat()
+                    yield {
+                        "path": (path / name).relative_to(self._path).as_posix(),
+                        "size": stat.st_size,
+                        "e_tag": f"{stat.st_ino:x}-{stat.st_mtime_ns:x}-{stat.st_size:x}",
+                        "last_modified": dt.datetime.fromtimestamp(stat.st_mtime, dt.UTC),
+                        "version": None,
+                    }
 
     def icechunk(self, key: str) -> icechunk.Storage:
         """Icechunk in a folder."""
@@ -271,7 +292,30 @@ class S3:
 
     def prepare(self, probe: Callable[[], str]) -> Iterator[str]:
         """Bucket, versioning and lifecycle."""
-        client = boto3.client(
+        client = self._client()
+        return bucket.prepare(
+            client, self.absolute_root, self.bucket, self.prefix, self._region, probe
+        )
+
+    def listing(self, folder: str) -> "Iterator[ObjectMeta]":
+        """List by boto3."""
+        root = f"{self.prefix}/" if self.prefix else ""
+        asked = {"Bucket": self.bucket, "Prefix": f"{root}{folder}/"}
+        try:
+            for page in self._client().get_paginator("list_objects_v2").paginate(**asked):
+                for found in page.get("Contents", []):
+                    yield {
+                        "path": found["Key"].removeprefix(root),
+                        "size": found["Size"],
+                        "e_tag": found["ETag"],
+                        "last_modified": found["LastModified"],
+                        "version": None,
+                    }
+        except (BotoCoreError, ClientError) as error:
+            raise OSError(str(error)) from None
+
+    def _client(self) -> Any:
+        return boto3.client(
             "s3",
             region_name=self._region,
             endpoint_url=self._endpoint,
@@ -281,9 +325,6 @@ class S3:
                 s3={"addressing_style": "path" if self._endpoint else "auto"},
             ),
             **self._keys("aws_"),
-        )
-        return bucket.prepare(
-            client, self.absolute_root, self.bucket, self.prefix, self._region, probe
         )
 
     def _keys(self, before: str = "") -> dict[str, Any]:

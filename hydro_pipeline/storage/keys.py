@@ -16,6 +16,7 @@ PROBES = ".probe"
 WRITING = ".writing"
 """What is being written to a directory, or was when its writer was killed."""
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _FAILED = ".failed.json"
 _MAKING = "day"
 _STATS_DAY = "date="
@@ -117,6 +118,11 @@ def settled_key(area_name: str) -> str:
     return f"settled/{area_name}.json"
 
 
+def displaced_key(area_name: str) -> str:
+    """What statistics took away lately."""
+    return f"displaced/{area_name}.json"
+
+
 def report_key(area_name: str) -> str:
     """An area's page."""
     return f"reports/{area_name}/index.html"
@@ -170,6 +176,14 @@ def writing_key(name: str) -> str:
 def lock_key(key: str) -> str:
     """The file by which processes of one machine take turns on a key."""
     return f".locks/{key.replace('/', '%')}.lock"
+
+
+def unreachable(key: str) -> bool:
+    """Whether an object of such a key cannot be asked for: it has an empty part, or a control
+    character, or is not in Unicode.
+    """
+    parts = key.split("/")
+    return bool(_CONTROL.search(key)) or not {"", ".", ".."}.isdisjoint(parts)
 
 
 def relative(key: str, document_key: str) -> str:

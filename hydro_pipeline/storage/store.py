@@ -26,6 +26,8 @@ from hydro_pipeline.storage.keys import PROBES
 
 TRIES = Tries(attempts=100)
 """Of a write that others come before."""
+INVALID_PATH = "invalid path"
+"""In what obstore says of a listing that holds a key it cannot name."""
 REFUSALS = (PermissionDeniedError, UnauthenticatedError, PermissionError)
 REFUSED = ("403 Forbidden", "(os error 1)", "(os error 13)", "(os error 30)", "[Errno 30]")
 """Texts of other errors that refuse: S3, and a directory without permission or read-only."""
@@ -160,20 +162,35 @@ class Store:
             obstore.delete(self._objects, key)
 
     def listing(self, prefix: str) -> list[StoredObject]:
-        """All objects whose key starts with the folder `prefix`, ordered by key."""
+        """All objects whose key starts with the folder `prefix`, ordered by key.
+
+        Some may be `keys.unreachable`: they are listed, and cannot be asked for.
+        """
+        folder = prefix.rstrip("/")
         with self._translated(prefix):
-            found = [
-                StoredObject(o["path"], o["size"], o["e_tag"] or "", o["last_modified"])
-                for page in obstore.list(self._objects, prefix.rstrip("/"))
-                for o in page
-            ]
-        return sorted(found, key=lambda o: o.key)
+            try:
+                found = [o for page in obstore.list(self._objects, folder) for o in page]
+            except BaseError as error:
+                if INVALID_PATH not in str(error):
+                    raise
+                found = list(self.backend.listing(folder))
+        objects = [
+            StoredObject(o["path"], o["size"], o["e_tag"] or "", o["last_modified"]) for o in found
+        ]
+        return sorted(objects, key=lambda o: o.key)
 
     def folders(self, prefix: str) -> list[str]:
-        """Names of the folders directly in the folder `prefix`, sorted."""
+        """Names of the folders directly in the folder `prefix`, sorted; any name, even an empty."""
+        folder = prefix.rstrip("/")
         with self._translated(prefix):
-            result = obstore.list_with_delimiter(self._objects, prefix.rstrip("/"))
-            return sorted(p.rsplit("/", 1)[-1] for p in result["common_prefixes"])
+            try:
+                result = obstore.list_with_delimiter(self._objects, folder)
+                return sorted(p.rsplit("/", 1)[-1] for p in result["common_prefixes"])
+            except BaseError as error:
+                if INVALID_PATH not in str(error):
+                    raise
+        below = (o.key.removeprefix(f"{folder}/") for o in self.listing(folder))
+        return sorted({key.split("/")[0] for key in below if "/" in key})
 
     def tidy(self, before: dt.datetime) -> int:
         """Remove what killed writers and probes left before a time; how many objects that were."""

@@ -8,6 +8,7 @@ from contextlib import closing
 from functools import cached_property
 
 from hydro_pipeline.area import Area
+from hydro_pipeline.area_name import NAME, check_characters, check_new_name
 from hydro_pipeline.cube.head import look, open_head
 from hydro_pipeline.cube.layout import check_meaning, meaning
 from hydro_pipeline.cube.read import Cube
@@ -27,13 +28,16 @@ from hydro_pipeline.scenes.choice import Sources
 from hydro_pipeline.scenes.day_record import is_by, read_record
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.stats.kernel import load_kernel
+from hydro_pipeline.stats.stale import Displaced
 from hydro_pipeline.stats.update import StatsReport, StatsUpdate
 from hydro_pipeline.stats.weights import FieldWeights
 from hydro_pipeline.storage.keys import INPUTS, area_key, settled_key
 from hydro_pipeline.storage.store import Store
+from hydro_pipeline.usecases.displaced import remember
 from hydro_pipeline.usecases.skipping import skip_failed
 from hydro_pipeline.usecases.sources import keep_missing, read_sources
 from hydro_pipeline.usecases.state import AreaState, open_state, stored_versions
+from hydro_pipeline.words import shown
 
 SEARCH_DAYS = 31
 """Days that one search asks for."""
@@ -57,11 +61,21 @@ class Pipeline:
         """`HYDRO_AREAS`, or every area that has an `area.geojson` under the root."""
         if self.settings.areas:
             return list(self.settings.areas)
-        names = self.store.folders(INPUTS)
+        names = filter(NAME.fullmatch, self.store.folders(INPUTS))
         return [name for name in names if self.store.etag(area_key(name))]
+
+    def strangers(self) -> list[str]:
+        """Sentences on folders beside those of the areas that can be none, by their names."""
+        return [
+            f"{self.store.url(INPUTS)}: the folder {shown(name)} is not read: an area's name has "
+            "only letters, digits and _"
+            for name in self.store.folders(INPUTS)
+            if not NAME.fullmatch(name)
+        ]
 
     def area(self, name: str) -> Area:
         """A stored area. Raises `AreaError` if there is none of that name, or it is broken."""
+        check_characters(name)
         data = self.store.get(area_key(name))
         if data is None:
             raise AreaError(
@@ -71,7 +85,11 @@ class Pipeline:
         return Area.from_geojson(name, data)
 
     def put_area(self, area: Area) -> None:
-        """Store an area. Raises `CubeMeaningError` if its cube has another grid."""
+        """Store an area. Raises `CubeMeaningError` if its cube has another grid, and `AreaError` if
+        it is new and its name is taken for another by readers, or by this machine.
+        """
+        if self.store.get(area_key(area.name)) is None:
+            check_new_name(area.name, self.store.folders(INPUTS))
         cube = Cube.open(self.store, area.name)
         if cube is not None:
             check_meaning(cube.meaning, meaning(area, self.settings), cube.url)
@@ -130,9 +148,9 @@ class Pipeline:
     ) -> Iterator[StatsReport]:
         """Compute exactly the stale (field, day) pairs in `days` and drop unwanted rows.
 
-        With `anew`, all pairs of fields planted by then. Reads the stored cube only. Raises
-        `MissingDayError` if a day is not in the cube, and `DamagedCubeError` after all other days
-        if pixels of one cannot be read.
+        With `anew`, all pairs of fields planted by then. Reads the stored cube only. What rows went
+        because fields were edited is kept for status. Raises `MissingDayError` if a day is not in
+        the cube, and `DamagedCubeError` after all other days if pixels of one cannot be read.
         """
         with ThreadPoolExecutor(1) as pool:
             pool.submit(load_kernel)
@@ -148,7 +166,14 @@ class Pipeline:
         what = state.area, state.fields.fields, self.settings.zonal_weights
         with FieldWeights(self.store, *what) as weights:
             update = StatsUpdate(self.store, cube, state.wanted, weights, now, anew)
-            yield from update.run(sorted(days))
+            displaced: list[Displaced] = []
+            try:
+                for report in update.run(sorted(days)):
+                    displaced += report.displaced
+                    yield report
+            finally:
+                if displaced:
+                    remember(self.store, name, displaced, now)
 
     def settled(self, name: str) -> bool:
         """True if nothing changed since statistics were last seen complete; three requests."""

@@ -4,7 +4,7 @@ import contextlib
 import datetime as dt
 import json
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,6 +13,8 @@ from typing import Any
 import pyarrow as pa
 
 from hydro_pipeline.area import Area
+from hydro_pipeline.area_name import note
+from hydro_pipeline.cube.layout import check_meaning, grid_meaning
 from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.errors import MissingDayError, StoreAccessError, StoredObjectError
 from hydro_pipeline.fields.fields import (
@@ -26,7 +28,7 @@ from hydro_pipeline.parallel import in_threads, meanwhile
 from hydro_pipeline.product import PRODUCT
 from hydro_pipeline.scenes.day_record import read_record
 from hydro_pipeline.settings import Settings, ZonalWeights
-from hydro_pipeline.stats.stale import StalePairs, Wanted, stale_pairs
+from hydro_pipeline.stats.stale import Displaced, StalePairs, Wanted, stale_pairs
 from hydro_pipeline.stats.table import is_stale, read_day, read_table, stored_days
 from hydro_pipeline.storage.keys import cube_state_key, settled_key
 from hydro_pipeline.storage.store import Store, StoredObject
@@ -101,18 +103,30 @@ class AreaState:
 
     @property
     def cube(self) -> Cube | None:
-        """The area's cube, or None if no day was committed."""
-        return self.listed_cube.cube
+        """The area's cube, or None if no day was committed. Raises `CubeMeaningError` if it is on
+        another grid than the area, whose `area.geojson` was replaced then.
+        """
+        cube = self.listed_cube.cube
+        if cube is not None:
+            check_meaning(cube.meaning, cube.meaning | grid_meaning(self.area), cube.url)
+        return cube
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Sentences on what people gave that a person should look at: the area, its fields."""
+        own = note(self.name)
+        return (*([own] if own else []), *self.fields.told())
 
     @property
     def made_cube(self) -> Cube:
-        """The area's cube. Raises `MissingDayError` if no day was committed."""
-        if self.cube is None:
+        """The area's cube. Raises as `cube` does, and `MissingDayError` if no day was committed."""
+        cube = self.cube
+        if cube is None:
             raise MissingDayError(
                 f"{self.name}: the cube is empty; run its days first: "
                 f"hydro run {self.name} --from DATE --to DATE"
             )
-        return self.cube
+        return cube
 
     @cached_property
     def versions(self) -> dict[str, Any]:
@@ -162,6 +176,11 @@ class AreaState:
         """Which rows of a day of the cube are stale, and which are unwanted."""
         rows = read_day(self.store, self.name, day).rows
         return stale_pairs(self.wanted, day, self.made_cube.revisions[day], rows)
+
+    def displaced(self, days: Sequence[dt.date]) -> list[Displaced]:
+        """The rows of some days of the cube that go because fields were edited."""
+        pairs = in_threads(self.stale_pairs, days, OBJECTS_AT_ONCE)
+        return [row for pair in pairs for row in pair.displaced]
 
     def stale_days(self) -> list[dt.date]:
         """Days of the cube with a stale or unwanted row, in order; none without a cube.

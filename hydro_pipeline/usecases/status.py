@@ -9,7 +9,7 @@ import numpy as np
 
 from hydro_pipeline.area import Area
 from hydro_pipeline.cube.read import Cube
-from hydro_pipeline.errors import StoredObjectError
+from hydro_pipeline.errors import CubeMeaningError, StoredObjectError
 from hydro_pipeline.fields.fields import FieldsReading
 from hydro_pipeline.parallel import in_threads
 from hydro_pipeline.scenes.day_record import refused_of, warnings_of
@@ -17,6 +17,7 @@ from hydro_pipeline.scenes.decisions import read_decisions
 from hydro_pipeline.scenes.missing import Missing, read_missing
 from hydro_pipeline.scenes.scene import Decision
 from hydro_pipeline.storage.notes import Note, Step, notes
+from hydro_pipeline.usecases.displaced import pending, remembered
 from hydro_pipeline.usecases.state import OBJECTS_AT_ONCE, AreaState
 
 
@@ -45,6 +46,12 @@ class AreaStatus:
     problems: tuple[str, ...]
     """Stored objects about scenes that cannot be read."""
     fields: FieldsReading
+    remarks: tuple[str, ...]
+    """Sentences on what people gave: the area and its fields; see `AreaState.remarks`."""
+    displaced: tuple[str, ...]
+    """Sentences on rows that go, or went lately, because fields were edited."""
+    refused: str | None
+    """Why the cube cannot be used with the area; None if it can."""
     stale_days: tuple[dt.date, ...]
     """Committed days with a stale or unwanted row."""
     stale_pairs: int
@@ -53,14 +60,20 @@ class AreaStatus:
 
 def status(state: AreaState, today: dt.date) -> AreaStatus:
     """How an area stands; `today` decides which days are missing at the end."""
-    stale = state.stale_days()
+    try:
+        cube, refused = state.cube, None
+    except CubeMeaningError as error:
+        cube, refused = None, str(error)
+    stale = [] if refused else state.stale_days()
     pairs = in_threads(state.stale_pairs, stale, OBJECTS_AT_ONCE)
-    cube = state.cube
     days = cube.days if cube else []
     told = in_threads(lambda day: _told(state, day), days, OBJECTS_AT_ONCE)
     records = {day: record for day, (record, _) in zip(days, told, strict=True) if record}
     due = today - dt.timedelta(state.settings.latency_days)
-    if cube is None:
+    going = [row for pair in pairs for row in pair.displaced]
+    if refused:
+        start = due + dt.timedelta(1)
+    elif cube is None:
         start = state.settings.start_date or due + dt.timedelta(1)
     else:
         start = cube.last_day + dt.timedelta(1)
@@ -80,6 +93,9 @@ def status(state: AreaState, today: dt.date) -> AreaStatus:
         left_out=tuple(decisions.values()),
         problems=tuple(problems),
         fields=state.fields,
+        remarks=state.remarks,
+        displaced=(*remembered(state.store, state.name, today), *pending(state, going)),
+        refused=refused,
         stale_days=tuple(stale),
         stale_pairs=sum(len(each.compute) + len(each.drop) for each in pairs),
     )

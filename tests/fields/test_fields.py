@@ -109,14 +109,14 @@ def test_a_broken_file_does_not_stop_the_others(store: Store) -> None:
 
 
 def test_of_two_files_the_later_counts_and_removing_it_brings_back_the_other(store: Store) -> None:
-    drop(store, "b.geojson", geojson(feature("F1", "2023-01-01"), feature("F2")))
-    drop(store, "a.geojson", geojson(feature("F1", "2023-02-02")))
+    drop(store, "b.geojson", geojson(feature("F1"), feature("F2")))
+    drop(store, "a.geojson", geojson(feature("F1", geometry=box(5.02, 51.02, 5.03, 51.04))))
     reading = read_fields(store, AREA)
     assert [(f.field_id, f.source) for f in reading.fields] == [
         ("F1", "a.geojson"),
         ("F2", "b.geojson"),
     ]
-    assert reading.fields[0].planting_date == dt.date(2023, 2, 2)
+    assert reading.fields[0].geometry.area == pytest.approx(2 * PLOT.area)
     (problem,) = reading.problems
     assert (problem.source, problem.field_id) == ("b.geojson", "F1")
     assert "a.geojson has it too and was written later" in problem.message

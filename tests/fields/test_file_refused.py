@@ -1,4 +1,4 @@
-"""Which fields files are refused, and with which words."""
+"""Which fields files are refused, which features are left out, and with which words."""
 
 import io
 
@@ -34,27 +34,35 @@ REFUSED: list[tuple[bytes, str]] = [
     (b"3", "a GeoJSON int; expected a FeatureCollection"),
     (b'{"type": "Point"}', "a GeoJSON Point; expected a FeatureCollection"),
     (b'{"type": "FeatureCollection"}', "a GeoJSON FeatureCollection without a list of features"),
+    (
+        geojson(feature(), crs={"type": "name", "properties": {"name": "EPSG:999999"}}),
+        'unknown crs {"type": "name", "properties": {"name": "EPSG:999999"}}',
+    ),
+    (geojson(feature(), crs="EPSG:32631"), 'unknown crs "EPSG:32631"'),
+]
+
+LEFT_OUT: list[tuple[bytes, str]] = [
     (geojson(7), "feature 1 is not a GeoJSON Feature"),
     (geojson(feature(), {"properties": 1}), "feature 2 is not a GeoJSON Feature"),
     (geojson(feature(None)), "feature 1 has no field_id"),
     (geojson(feature(), {"type": "Feature", "geometry": None}), "feature 2 has no field_id"),
     (geojson(feature(" ")), "feature 1 has no field_id"),
-    (geojson(feature(1.5)), "feature 1: field_id 1.5 must be text or a whole number"),
-    (geojson(feature(True)), "feature 1: field_id True must be text or a whole number"),
-    (geojson(feature({"a": 1})), "feature 1: field_id {'a': 1} must be"),
+    (geojson(feature(1.5)), "feature 1 has a field_id 1.5 that is not text or a whole number"),
+    (geojson(feature(True)), "feature 1 has a field_id True that is not text or a whole number"),
+    (geojson(feature({"a": 1})), "feature 1 has a field_id {'a': 1} that is not text"),
     (
         geojson(feature("F1"), feature("F2"), feature("F1")),
-        "features 1 and 3 both have field_id 'F1'",
+        "features 1 and 3 both have field_id 'F1' and planting_date 2023-04-07",
     ),
     (geojson(feature(1), feature("1")), "features 1 and 2 both have field_id '1'"),
     (geojson(feature(planting_date=None)), "feature 1 (field_id 'F1') has no planting_date"),
     (geojson(feature(planting_date=" ")), "feature 1 (field_id 'F1') has no planting_date"),
     (
         geojson(feature(planting_date="07/04/2023")),
-        "feature 1 (field_id 'F1'): planting_date '07/04/2023' is not a date; give it as YYYY-",
+        "feature 1 (field_id 'F1') has a planting_date '07/04/2023' that is no date; give it as",
     ),
-    (geojson(feature(planting_date="2023-02-30")), "planting_date '2023-02-30' is not a date"),
-    (geojson(feature(planting_date=20230407)), "planting_date 20230407 is not a date"),
+    (geojson(feature(planting_date="2023-02-30")), "planting_date '2023-02-30' that is no date"),
+    (geojson(feature(planting_date=20230407)), "planting_date 20230407 that is no date"),
     (geojson(feature(geometry=None)), "feature 1 (field_id 'F1') has no geometry"),
     (geojson(feature(geometry=shapely.Polygon())), "feature 1 (field_id 'F1') has no geometry"),
     (geojson(feature(geometry=shapely.Point(5, 51))), "(field_id 'F1') is a Point; fields are Pol"),
@@ -64,12 +72,15 @@ REFUSED: list[tuple[bytes, str]] = [
     ),
     (
         geojson(feature(), feature("F2", geometry=polygon([[0, 1]]))),
-        "feature 2: geometry not readable",
+        "feature 2 (field_id 'F2') has a geometry that cannot be read",
     ),
-    (geojson(feature(geometry={"type": "Polygon"})), "feature 1: geometry not readable"),
+    (
+        geojson(feature(geometry={"type": "Polygon"})),
+        "feature 1 (field_id 'F1') has a geometry that cannot be read",
+    ),
     (
         geojson(feature(geometry=polygon([[5, 51], [5, None]] * 2))),
-        "feature 1: geometry not readable",
+        "feature 1 (field_id 'F1') has a geometry that cannot be read",
     ),
     (
         geojson(feature(geometry=shapely.Polygon([(5, 51), (6, 52), (7, 53)]))),
@@ -95,13 +106,8 @@ REFUSED: list[tuple[bytes, str]] = [
         "which is outside its declared CRS WGS 84 / UTM zone 31N",
     ),
     (
-        geojson(feature(), crs={"type": "name", "properties": {"name": "EPSG:999999"}}),
-        'unknown crs {"type": "name", "properties": {"name": "EPSG:999999"}}',
-    ),
-    (geojson(feature(), crs="EPSG:32631"), 'unknown crs "EPSG:32631"'),
-    (
         geoparquet({"field_id": [["F1", "F2"]], "planting_date": [PLANTED]}),
-        "feature 1: field_id array(['F1', 'F2'], dtype=object) must be text or a whole number",
+        "feature 1 has a field_id ['F1', 'F2'] that is not text or a whole number",
     ),
     (
         geoparquet({"planting_date": [PLANTED]}),
@@ -133,6 +139,17 @@ def test_bad_file_is_refused_in_clear_words(data: bytes, message: str) -> None:
         parse_fields("a.geojson", data)
     assert str(caught.value).startswith("a.geojson: ")
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(("data", "message"), LEFT_OUT, ids=[m[:60] for _, m in LEFT_OUT])
+def test_a_bad_feature_is_left_out_in_clear_words(data: bytes, message: str) -> None:
+    reading = parse_fields("a.geojson", data)
+    left_out = [problem.message for problem in reading.problems if problem.left_out]
+    assert len(left_out) == reading.left_out == 1
+    assert left_out[0].startswith("a.geojson: ")
+    assert message in left_out[0]
+    assert left_out[0].endswith("left out")
+    assert reading.complete is left_out[0].startswith("a.geojson: features")
 
 
 def test_plain_parquet_is_refused() -> None:

@@ -151,7 +151,7 @@ def test_one_field_is_its_rows_and_the_pixels_around_it(made, tmp_path):
     field = next(f for f in made.open("demo").fields.fields if f.field_id == "F02")
     with xr.open_dataset(tmp_path / "c.nc", decode_coords="all") as found:
         west, south, east, north = found.rio.bounds()
-        assert found.ndvi.shape[1:] == field_window(made.area("demo"), field).shape
+        assert found.ndvi.shape[1:] == field_window(made.area("demo").grid, [field]).shape
     outline = gpd.GeoSeries([field.geometry], crs=4326).to_crs(32631).total_bounds
     outward = np.array(
         [outline[0] - west, outline[1] - south, east - outline[2], north - outline[3]]
