@@ -223,14 +223,7 @@ def _read(store: Store, folder: str, stored: StoredObject) -> FieldsFile:
     name = stored.key.removeprefix(folder + "/")
     source = printable(name)
     try:
-        if posixpath.basename(name).startswith("."):
-            raise FieldsError(f"{source}: not a fields file: its name begins with a dot; remove it")
         _check_name(name)
-        if unreachable(stored.key):
-            raise FieldsError(
-                f"{source}: cannot be read by such a name, with an empty part or a control "
-                "character; give it another"
-            )
         data = store.get(stored.key)
         return FieldsFile(source, FieldsReading() if data is None else parse_fields(source, data))
     except (FieldsError, StoreAccessError) as error:
@@ -253,9 +246,15 @@ def _is_fields_file(path_name: str) -> bool:
 
 
 def _check_name(path_name: str) -> None:
-    if not _is_fields_file(path_name) or unreachable(path_name):
+    shown = printable(path_name)
+    if posixpath.basename(path_name).startswith("."):
+        raise FieldsError(f"{shown}: not a fields file: its name begins with a dot; remove it")
+    if not _is_fields_file(path_name):
+        raise FieldsError(f"{shown}: not a fields file; use one of {', '.join(SUFFIXES)}")
+    if unreachable(path_name):
         raise FieldsError(
-            f"{printable(path_name)}: not a fields file; use one of {', '.join(SUFFIXES)}"
+            f"{shown}: cannot be read by such a name, with an empty part or a control character; "
+            "give it another"
         )
 
 

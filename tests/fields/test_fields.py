@@ -3,6 +3,7 @@
 import datetime as dt
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from shapely import box
 
 from hydro_pipeline.area import Area
-from hydro_pipeline.errors import FieldsError
+from hydro_pipeline.errors import FieldsError, StoreAccessError
 from hydro_pipeline.fields.fields import (
     Field,
     FieldsReading,
@@ -24,6 +25,7 @@ from hydro_pipeline.fields.fields import (
     read_fields,
 )
 from hydro_pipeline.settings import Settings, ZonalWeights
+from hydro_pipeline.storage.backends import S3
 from hydro_pipeline.storage.store import Store
 from tests.support.buckets import Bucket
 from tests.support.field_files import BOWTIE, PLANTED, PLOT, feature, geojson, geoparquet, only
@@ -186,3 +188,71 @@ def test_etag_follows_every_change_of_the_folder(store: Store) -> None:
     store.put("inputs/other/fields/a.geojson", b"{}")
     assert fields_etag(store, "mol") == seen[-1]
     assert len(set(seen)) == len(seen)
+
+
+ODD_KEYS = {
+    "b\tc.geojson": "b\\tc.geojson: cannot be read by such a name",
+    "n\nl.geojson": "n\\nl.geojson: cannot be read by such a name",
+    "._a.geojson": "._a.geojson: not a fields file: its name begins with a dot",
+    ".DS_Store": ".DS_Store: not a fields file: its name begins with a dot",
+    "empty.geojson": "empty.geojson: not readable as GeoJSON or GeoParquet",
+}
+
+
+def test_an_odd_key_is_named_and_the_rest_is_read(store: Store) -> None:
+    store.put("inputs/mol/fields/a.geojson", geojson(feature("F1")))
+    odd = dict(ODD_KEYS)
+    if store.backend.kinds:
+        odd |= {"/d.geojson": "/d.geojson: cannot be read by such a name"}
+        del odd["n\nl.geojson"]  # which moto does not store
+    for name in odd:
+        put_raw(store, f"inputs/mol/fields/{name}", b"" if name.startswith("empty") else b"x")
+    if store.backend.kinds:
+        put_raw(store, "inputs/mol/fields/", b"")
+    reading = read_fields(store, AREA)
+    assert [f.field_id for f in reading.fields] == ["F1"]
+    told = [p.message for p in reading.problems]
+    assert reading.left_out == len(told) == len(odd)
+    for message in odd.values():
+        assert any(message in each for each in told)
+    assert all(each.isprintable() for each in told)
+    assert store.folders("inputs") == ["mol"]
+    assert len(fields_etag(store, "mol")) == 32
+
+
+def test_a_name_that_is_not_unicode_is_named(tmp_path: Any) -> None:
+    store = Store(Settings.load(root=str(tmp_path)))
+    store.put("inputs/mol/fields/a.geojson", geojson(feature("F1")))
+    put_raw(store, "inputs/mol/fields/b\udcff.geojson", geojson(feature("F2")))
+    reading = read_fields(store, AREA)
+    assert [f.field_id for f in reading.fields] == ["F1"]
+    assert reading.problems[0].message.startswith("b\\udcff.geojson: cannot be read")
+    assert not reading.complete
+    assert len(fields_etag(store, "mol")) == 32
+
+
+def test_a_file_that_access_is_refused_to_is_named(store: Store, monkeypatch: Any) -> None:
+    for name in ("F1", "F2"):
+        store.put(f"inputs/mol/fields/{name}.geojson", geojson(feature(name)))
+    get = store.get
+
+    def refusing(key: str) -> bytes | None:
+        if "F2" in key:
+            raise StoreAccessError(f"{key}: access refused")
+        return get(key)
+
+    monkeypatch.setattr(store, "get", refusing)
+    reading = read_fields(store, AREA)
+    assert [f.field_id for f in reading.fields] == ["F1"]
+    assert [p.source for p in reading.problems] == ["F2.geojson"]
+    assert not reading.complete
+
+
+def put_raw(store: Store, key: str, data: bytes) -> None:
+    """Put an object as another client would, whatever its key is."""
+    if isinstance(store.backend, S3):
+        store.backend._client().put_object(
+            Bucket=store.backend.bucket, Key=f"{store.backend.prefix}/{key}".lstrip("/"), Body=data
+        )
+    else:
+        (Path(store.root) / key).write_bytes(data)
