@@ -1,11 +1,13 @@
 import csv
 import datetime as dt
+import json
 import subprocess
 import sys
 
 import pyarrow.parquet as pq
 import pytest
 
+from hydro_pipeline.area import Area
 from hydro_pipeline.cli import main as cli
 
 
@@ -196,3 +198,51 @@ def test_secrets_are_not_shown(hydro, monkeypatch):
     assert code == 0
     assert "HYDRO_S3_SECRET_ACCESS_KEY" in out
     assert "hush" not in out
+
+
+def test_what_a_fields_file_takes_away_is_said_first(hydro, demo_area, season, tmp_path):
+    hydro("run", "demo", "--from", "2024-04-01", "--to", "2024-04-03")
+    whole = json.loads(season.fields_geojson)
+    whole["features"][0]["properties"]["planting_date"] = "2024-04-03"
+    whole["features"][1]["properties"]["planting_date"] = None
+    (tmp_path / "fields.geojson").write_text(json.dumps(whole))
+    code, out, err = hydro("fields", "put", "demo", "fields.geojson")
+    assert code == 0
+    said = out.splitlines()
+    assert said[0].startswith("F01 replaces F01 of fields.geojson: planting date 2024-")
+    assert said[0].endswith(" -> 2024-04-03; 1 rows will be made anew")
+    assert said[1].endswith("is taken away; 0 rows will be dropped")  # while F02 cannot be read
+    assert said[2] == "fields.geojson: 4 fields, 1 left out"
+    assert "(field_id 'F02') has no planting_date" in err
+    for command in ("status", "fields list"):
+        assert "(field_id 'F02') has no planting_date" in hydro(*command.split(), "demo")[2]
+    (tmp_path / "fields.geojson").write_text('{"type": "FeatureCollection", "features": []}')
+    code, _, err = hydro("fields", "put", "demo", "fields.geojson")
+    assert (code, "would replace a file with 4 fields" in err) == (1, True)
+    assert hydro("fields", "put", "demo", "fields.geojson", "--force")[0] == 0
+
+
+def test_an_odd_area_is_named(hydro, demo_area, season, tmp_path):
+    bbox = ",".join(map(str, season.bbox))
+    code, _, err = hydro("area", "set", "007", f"--bbox={bbox}")
+    assert (code, "area name '007'" in err) == (1, True)
+    folder = tmp_path / "hydro-data/inputs"
+    (folder / "007").mkdir()
+    (folder / "007/area.geojson").write_bytes((folder / "demo/area.geojson").read_bytes())
+    for command in ("status", "fields list", "fields put"):
+        files = ["fields.geojson"] if command.endswith("put") else []
+        code, _, err = hydro(*command.split(), "007", *files)
+        assert (code, "take this name for a number" in err) == (0, True)
+
+
+def test_status_tells_of_an_area_that_was_replaced(hydro, demo_area, season, tmp_path):
+    hydro("run", "demo", "--from", "2024-04-01", "--to", "2024-04-01")
+    west, south, east, north = season.bbox
+    moved = Area.from_bbox("demo", (west + 0.01, south, east + 0.01, north))
+    (tmp_path / "hydro-data/inputs/demo/area.geojson").write_bytes(moved.to_geojson())
+    code, _, err = hydro("status", "demo")
+    assert (code, "the area demo was replaced" in err) == (0, True)
+    for arguments in (["stats", "demo"], ["catch-up", "demo"], ["export", "demo", "--format", "csv",
+                      "x.csv"]):  # fmt: skip
+        code, _, err = hydro(*arguments)
+        assert (code, "the area demo was replaced" in err) == (1, True)
