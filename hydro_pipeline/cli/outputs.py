@@ -113,8 +113,8 @@ def _say_status(found: "AreaStatus") -> None:
     say(f"  due     {due}")
     say(f"  fields  {len(found.fields.fields)}")
     say(f"  stale   {stale}")
-    if found.refused:
-        warn(found.refused)
+    if found.mismatch:
+        warn(found.mismatch)
     if found.missing or found.left_out:
         verdicts = [decision.verdict.value for decision in found.left_out]
         say(

@@ -50,7 +50,7 @@ class AreaStatus:
     """Sentences on what people gave: the area and its fields; see `AreaState.remarks`."""
     displaced: tuple[str, ...]
     """Sentences on rows that go, or went lately, because fields were edited."""
-    refused: str | None
+    mismatch: str | None
     """Why the cube cannot be used with the area; None if it can."""
     stale_days: tuple[dt.date, ...]
     """Committed days with a stale or unwanted row."""
@@ -61,17 +61,17 @@ class AreaStatus:
 def status(state: AreaState, today: dt.date) -> AreaStatus:
     """How an area stands; `today` decides which days are missing at the end."""
     try:
-        cube, refused = state.cube, None
+        cube, mismatch = state.cube, None
     except CubeMeaningError as error:
-        cube, refused = None, str(error)
-    stale = [] if refused else state.stale_days()
+        cube, mismatch = None, str(error)
+    stale = [] if mismatch else state.stale_days()
     pairs = in_threads(state.stale_pairs, stale, OBJECTS_AT_ONCE)
     days = cube.days if cube else []
     told = in_threads(lambda day: _told(state, day), days, OBJECTS_AT_ONCE)
     records = {day: record for day, (record, _) in zip(days, told, strict=True) if record}
     due = today - dt.timedelta(state.settings.latency_days)
     going = [row for pair in pairs for row in pair.displaced]
-    if refused:
+    if mismatch:
         start = due + dt.timedelta(1)
     elif cube is None:
         start = state.settings.start_date or due + dt.timedelta(1)
@@ -95,7 +95,7 @@ def status(state: AreaState, today: dt.date) -> AreaStatus:
         fields=state.fields,
         remarks=state.remarks,
         displaced=(*remembered(state.store, state.name, today), *pending(state, going)),
-        refused=refused,
+        mismatch=mismatch,
         stale_days=tuple(stale),
         stale_pairs=sum(len(each.compute) + len(each.drop) for each in pairs),
     )

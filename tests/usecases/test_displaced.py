@@ -174,4 +174,4 @@ def test_an_area_that_was_replaced_is_refused_everywhere(farm, season, tmp_path)
         sentences.add(str(caught.value))
     (sentence,) = sentences
     assert sentence.startswith("the area farm was replaced: its area.geojson gives the grid")
-    assert status(state, days[5]).refused == sentence
+    assert status(state, days[5]).mismatch == sentence
