@@ -61,12 +61,14 @@ def test_statistics_come_back_within_their_unit(pipeline, reported):
 def test_a_missing_row_is_none_and_a_foreign_one_left_out():
     rows = pa.table(
         {
-            "field_id": ["B", "Z", "A"],
-            "date": pa.array([1, 1, 9], pa.int32()).cast(pa.date32()),
-            **{column.source: [0.5, 0.6, None] for column in COLUMNS},
+            "field_id": ["B", "Z", "A", "B"],
+            "planting_date": [dt.date(1970, 1, 1)] * 3 + [dt.date(1970, 1, 3)],
+            "date": pa.array([1, 1, 9, 2], pa.int32()).cast(pa.date32()),
+            **{column.source: [0.5, 0.6, None, 0.7] for column in COLUMNS},
         }
     )
-    packed = series(rows, ["A", "B"], dt.date(1970, 1, 1), 3)
+    seasons = [(field_id, dt.date(1970, 1, 1)) for field_id in ("A", "B")]
+    packed = series(rows, seasons, dt.date(1970, 1, 1), 3)
     numbers = unpack(packed["mean"]["data"], "int16", 3)
     assert numbers.tolist() == [[NODATA] * 3, [NODATA, 5000, NODATA]]
 
