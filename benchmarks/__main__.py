@@ -15,7 +15,7 @@ from benchmarks.bench import Bench
 from benchmarks.servers import Wire
 from benchmarks.table import machine, save, show
 
-CASES = ("zonal", "season", "late", "daily", "large", "growth", "areas", "cluster")
+CASES = ("zonal", "season", "late", "daily", "large", "growth", "areas", "cluster", "bounded")
 
 
 def main() -> None:

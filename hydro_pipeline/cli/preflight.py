@@ -63,15 +63,16 @@ def _kernels() -> str:
     from hydro_pipeline.composite.kernel import carry_block, composite_block
     from hydro_pipeline.imagery.cloud_mask import clear_mask
     from hydro_pipeline.product import NODATA
-    from hydro_pipeline.stats.kernel import Weights, statistics
+    from hydro_pipeline.stats.kernel import statistics
+    from hydro_pipeline.stats.runs import Runs, Weights
 
     vegetation, none = np.full((1, 1), 4, np.uint8), np.full((1, 1), NODATA, np.int16)
     clear = clear_mask(vegetation, (4,), 1)[np.newaxis]
     red = np.full((1, 1, 1), 1000, np.uint16)
     made = composite_block(red, 3 * red, clear, np.zeros(1, np.float32), none, none, day=0)
     carried, seen_on = carry_block(none, none, made.ndvi, made.observed_on, day=1)
-    pixel, weight = np.zeros(1, np.int32), np.ones(1, np.float32)
-    field = Weights(("F",), ("",), np.array([0, 1]), pixel, pixel, weight, np.ones(1))
+    pixel = Runs.of(np.zeros(1, np.int32), np.zeros(1, np.int32), np.ones(1, np.float32))
+    field = Weights(("F",), ("",), np.array([0, 1]), pixel, np.ones(1))
     mean = statistics(field, carried[0], seen_on[0], day=1)["ndvi_mean"][0]
     if mean != 0.5:
         raise HydroError(f"a pixel of NDVI 0.5 came out as {mean}; reinstall numba and numpy")

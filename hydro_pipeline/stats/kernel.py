@@ -1,5 +1,6 @@
 """Statistics of every field over one day's composite, in one pass over the weighted pixels."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from hydro_pipeline.product import NODATA, PRODUCT
+from hydro_pipeline.stats.runs import Runs, Weights
 
 LASTING = (
     *map(PRODUCT.main.column, ("mean", "median", "std", "min", "max", "p10", "p90")),
@@ -17,44 +19,11 @@ LASTING = (
 
 MEAN, MEDIAN, STD, MIN, MAX, P10, P90, COUNT, VALID = range(len(LASTING))
 
+SORTED_PIXELS = 2**22
+"""Values of a field with more pixels than this are counted, not sorted, to bound memory."""
+
 NEVER_OBSERVED = np.iinfo(np.int32).min
 """Stands for "no day" where days are int32."""
-
-
-@dataclass(frozen=True)
-class Weights:
-    """The pixels of each field, one field's after the other's (compressed sparse rows)."""
-
-    field_ids: tuple[str, ...]
-    hashes: tuple[str, ...]
-    """`Field.hash` of each field."""
-    start: NDArray[np.int64]
-    """(field + 1,): the pixels of field i are start[i] to start[i + 1]."""
-    row: NDArray[np.int32]
-    """(pixel,) rows of the grid, from its north edge."""
-    col: NDArray[np.int32]
-    """(pixel,) columns of the grid, from its west edge."""
-    weight: NDArray[np.float32]
-    """(pixel,) greater than 0, at most 1."""
-    total: NDArray[np.float64]
-    """(field,) weight of the whole polygon in pixels, also of what lies beyond the grid."""
-
-    def subset(self, index: NDArray[np.integer[Any]]) -> "Weights":
-        """The weights of the fields at the positions `index`, in that order."""
-        if np.array_equal(index, np.arange(len(self.total))):
-            return self
-        counts = np.diff(self.start)[index]
-        start = np.concatenate([[0], np.cumsum(counts)])
-        pixels = np.repeat(self.start[index] - start[:-1], counts) + np.arange(start[-1])
-        return Weights(
-            tuple(self.field_ids[i] for i in index),
-            tuple(self.hashes[i] for i in index),
-            start,
-            self.row[pixels],
-            self.col[pixels],
-            self.weight[pixels],
-            self.total[index],
-        )
 
 
 @dataclass(frozen=True)
@@ -71,6 +40,22 @@ class Summary:
     """The latest; the smallest int32 without values."""
     last_fraction: NDArray[np.float64]
     """Weight of the values seen on the latest day, in that of the whole polygon."""
+
+    @classmethod
+    def joined(cls, index: list[NDArray[np.int64]], parts: "list[Summary]") -> "Summary":
+        """What is said of all fields, from parts of them that stand at the positions `index`."""
+        order = np.argsort(np.concatenate(index))
+
+        def whole(columns: Iterable[NDArray[Any]]) -> NDArray[Any]:
+            return np.concatenate(list(columns))[order]
+
+        return cls(
+            {name: whole(part.lasting[name] for part in parts) for name in LASTING},
+            whole(part.mean_on for part in parts),
+            whole(part.first_on for part in parts),
+            whole(part.last_on for part in parts),
+            whole(part.last_fraction for part in parts),
+        )
 
     def on(self, day: int) -> dict[str, NDArray[Any]]:
         """The statistics on a day (since 1970-01-01); see `statistics`."""
@@ -91,9 +76,9 @@ def statistics(
     """The statistics of each field on `day` (days since 1970-01-01), each an array (field,).
 
     `ndvi` (units of 1e-4) and `observed_on` (days since 1970-01-01) are the composite's values at
-    the pixels of `weights`, (pixel,), nodata -32768. Over the pixels with a value: weighted
-    `ndvi_mean`, population `ndvi_std`, `ndvi_min`, `ndvi_max`, weighted quantiles `ndvi_p10`,
-    `ndvi_median`, `ndvi_p90`; the weighted mean and the largest of their ages in days,
+    the pixels of `weights`, (pixel,) in the order of its runs, nodata -32768. Over the pixels with
+    a value: weighted `ndvi_mean`, population `ndvi_std`, `ndvi_min`, `ndvi_max`, weighted quantiles
+    `ndvi_p10`, `ndvi_median`, `ndvi_p90`; the weighted mean and the largest of their ages in days,
     `age_mean_days`, `age_max_days`; `last_observed` (int32, days since 1970-01-01); NaN, or the
     smallest int32, where there is none. `pixel_count` is their weight; `valid_fraction` their
     weight in that of the whole polygon, `observed_fraction` that of the pixels seen on `day`
@@ -115,8 +100,9 @@ def summarize(weights: Weights, ndvi: NDArray[np.int16], observed_on: NDArray[np
     mean_on, first_on, last_fraction = np.full((3, count), np.nan)
     last_on = np.full(count, NEVER_OBSERVED, np.int32)
     _summarize(
-        weights.start, weights.weight, weights.total, ndvi, observed_on,
-        PRODUCT.main.per_unit, lasting, mean_on, first_on, last_on, last_fraction,
+        weights.start, weights.at, weights.runs.weight, weights.total, ndvi, observed_on,
+        PRODUCT.main.per_unit, SORTED_PIXELS,
+        lasting, mean_on, first_on, last_on, last_fraction,
     )  # fmt: skip
     return Summary(
         dict(zip(LASTING, lasting, strict=True)), mean_on, first_on, last_on, last_fraction
@@ -125,26 +111,25 @@ def summarize(weights: Weights, ndvi: NDArray[np.int16], observed_on: NDArray[np
 
 def load_kernel() -> None:
     """Compile the kernel of `statistics`, or load it from numba's cache; once in a process."""
-    nothing = np.zeros(0, np.int32)
-    weights = Weights(
-        (), (), np.zeros(1, np.int64), nothing, nothing, np.zeros(0, np.float32), np.zeros(0)
-    )
+    weights = Weights((), (), np.zeros(1, np.int64), Runs.joined([]), np.zeros(0))
     statistics(weights, np.zeros(0, np.int16), np.zeros(0, np.int16), 0)
 
 
 @njit(nogil=True, cache=True)
 def _summarize(  # type: ignore[no-untyped-def]
-    start, weight, total, ndvi, observed_on,
-    per_unit, lasting, mean_on, first_on, last_on, last_fraction,
+    start, at, weight, total, ndvi, observed_on,
+    per_unit, sorted_pixels, lasting, mean_on, first_on, last_on, last_fraction,
 ):  # fmt: skip
     """Fill `lasting` (statistic, field) and the others (field,)."""
     longest = 0
     for i in range(len(total)):
-        longest = max(longest, start[i + 1] - start[i])
+        longest = max(longest, at[start[i + 1]] - at[start[i]])
+    longest = min(longest, sorted_pixels)
     values = np.empty((2, longest), np.int16)
     shares = np.empty((2, longest), np.float32)
     slots = np.empty((2, 256), np.int64)
     for i in range(len(total)):
+        few = at[start[i + 1]] - at[start[i]] <= sorted_pixels
         n = 0
         count = 0.0
         # Summed from the first value on: exact where all are equal.
@@ -156,30 +141,32 @@ def _summarize(  # type: ignore[no-untyped-def]
         last = np.int64(NEVER_OBSERVED)
         last_count = 0.0
         slots[:] = 0
-        for p in range(start[i], start[i + 1]):
-            v = ndvi[p]
-            if v == NODATA:
-                continue
-            on = np.int64(observed_on[p])
-            if n == 0:
-                origin = np.float64(v)
-                on_origin = first = on
-            w = np.float64(weight[p])
-            values[0, n] = v
-            shares[0, n] = weight[p]
-            n += 1
-            count += w
-            value_sum += w * (v - origin)
-            on_sum += w * (on - on_origin)
-            if on < first:
-                first = on
-            if on > last:
-                last = on
-                last_count = 0.0
-            if on == last:
-                last_count += w
-            slots[0, v & 0xFF] += 1
-            slots[1, (v >> 8) + 128] += 1
+        for r in range(start[i], start[i + 1]):
+            w = np.float64(weight[r])
+            for p in range(at[r], at[r + 1]):
+                v = ndvi[p]
+                if v == NODATA:
+                    continue
+                on = np.int64(observed_on[p])
+                if n == 0:
+                    origin = np.float64(v)
+                    on_origin = first = on
+                if few:
+                    values[0, n] = v
+                    shares[0, n] = weight[r]
+                    slots[0, v & 0xFF] += 1
+                    slots[1, (v >> 8) + 128] += 1
+                n += 1
+                count += w
+                value_sum += w * (v - origin)
+                on_sum += w * (on - on_origin)
+                if on < first:
+                    first = on
+                if on > last:
+                    last = on
+                    last_count = 0.0
+                if on == last:
+                    last_count += w
         lasting[COUNT, i] = count
         if total[i] > 0.0:
             lasting[VALID, i] = min(1.0, count / total[i])
@@ -188,14 +175,24 @@ def _summarize(  # type: ignore[no-untyped-def]
             continue
         mean = origin + value_sum / count
         variance = 0.0
-        for k in range(n):
-            variance += shares[0, k] * (values[0, k] - mean) ** 2
-        _sort(values, shares, slots, n)
+        if few:
+            for k in range(n):
+                variance += shares[0, k] * (values[0, k] - mean) ** 2
+            _sort(values, shares, slots, n)
+            lowest, highest = values[0, 0], values[0, n - 1]
+            low, middle, high = _quantiles(values[0], shares[0], n, count)
+        else:
+            for r in range(start[i], start[i + 1]):
+                for p in range(at[r], at[r + 1]):
+                    if ndvi[p] != NODATA:
+                        variance += weight[r] * (ndvi[p] - mean) ** 2
+            bins, sizes, sums, ends = _counted(start[i], start[i + 1], at, weight, ndvi)
+            lowest, highest = bins[0], bins[-1]
+            low, middle, high = _quantiles_counted(bins, sizes, sums, ends, n, count)
         lasting[MEAN, i] = mean / per_unit
         lasting[STD, i] = np.sqrt(variance / count) / per_unit
-        lasting[MIN, i] = values[0, 0] / per_unit
-        lasting[MAX, i] = values[0, n - 1] / per_unit
-        low, middle, high = _quantiles(values[0], shares[0], n, count)
+        lasting[MIN, i] = lowest / per_unit
+        lasting[MAX, i] = highest / per_unit
         lasting[P10, i] = low / per_unit
         lasting[MEDIAN, i] = middle / per_unit
         lasting[P90, i] = high / per_unit
@@ -251,4 +248,55 @@ def _quantiles(values, shares, n, total):  # type: ignore[no-untyped-def]
         else:
             step = min(1.0, (target - before) / (position - before))
             found[j] = values[k - 1] + step * (np.float64(values[k]) - values[k - 1])
+    return found[0], found[1], found[2]
+
+
+@njit(nogil=True, cache=True)
+def _counted(first, end, at, weight, ndvi):  # type: ignore[no-untyped-def]
+    """The values of the runs `first` to `end` in order, each once; how many pixels have each, the
+    sum of their weights, and the weights of the first and the last of them, (2, value).
+    """
+    sizes = np.zeros(1 << 16, np.int64)
+    sums = np.zeros(1 << 16, np.float64)
+    ends = np.zeros((2, 1 << 16), np.float64)
+    for r in range(first, end):
+        for p in range(at[r], at[r + 1]):
+            if ndvi[p] != NODATA:
+                k = np.int64(ndvi[p]) + (1 << 15)
+                if sizes[k] == 0:
+                    ends[0, k] = weight[r]
+                sizes[k] += 1
+                sums[k] += weight[r]
+                ends[1, k] = weight[r]
+    found = np.flatnonzero(sizes)
+    return found - (1 << 15), sizes[found], sums[found], ends[:, found]
+
+
+@njit(nogil=True, cache=True)
+def _quantiles_counted(bins, sizes, sums, ends, n, total):  # type: ignore[no-untyped-def]
+    """What `_quantiles` finds, from values that are counted: those of one value are never apart,
+    so only the positions of the first and the last of them matter.
+    """
+    found = np.empty(3, np.float64)
+    below = 0.0
+    before = 0
+    last = 0.0
+    b = 0
+    for j, q in enumerate((0.1, 0.5, 0.9)):
+        target = q * total * (n - 1)
+        while True:
+            first = before * ends[0, b] + (n - 1) * below
+            after = before + sizes[b]
+            until = (after - 1) * ends[1, b] + (n - 1) * (below + sums[b] - ends[1, b])
+            if until >= target or b == len(bins) - 1:
+                break
+            below += sums[b]
+            before = after
+            last = until
+            b += 1
+        if b == 0 or first <= target:
+            found[j] = bins[b]
+        else:
+            step = (target - last) / (first - last)
+            found[j] = bins[b - 1] + step * (bins[b] - bins[b - 1])
     return found[0], found[1], found[2]

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -17,19 +17,23 @@ from numpy.typing import NDArray
 from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.grid import Window
 from hydro_pipeline.product import NODATA, Int16
-from hydro_pipeline.stats.kernel import Summary, Weights, summarize
+from hydro_pipeline.stats.kernel import Summary, summarize
+from hydro_pipeline.stats.runs import Weights
 
 Map = Callable[[Callable[["_Part"], None], Iterable["_Part"]], Iterable[None]]
 
-SORTED = 1 << 22
-"""Pixels that are sorted by chunk together, to bound memory."""
+SORTED = 1 << 20
+"""Runs of pixels that are sorted by chunk together, to bound memory."""
+
+PIXELS = 1 << 24
+"""Fields that have more pixels together are read in groups, to bound memory."""
 
 SETS = 12
 """Sets of fields whose samplers are kept."""
 
 
 class Sample(NamedTuple):
-    """Values in the order of `Weights.row` and `Weights.col`."""
+    """Values of the pixels of `Weights.runs`, in their order."""
 
     ndvi: Int16
     """(pixel,), units of 1e-4, nodata -32768."""
@@ -81,11 +85,11 @@ class Sampler:
     @property
     def nbytes(self) -> int:
         """Size of a sample."""
-        return 4 * len(self.weights.row)
+        return 4 * int(self.weights.at[-1])
 
     def read(self, day: dt.date, map_parts: Map = map) -> Sample:
         """The sample of one day; `map_parts` may spread the chunks over threads."""
-        size = len(self.weights.row)
+        size = self.weights.at[-1]
         ndvi = np.full(size, NODATA, np.int16)
         observed_on = np.full(size, NODATA, np.int16)
 
@@ -99,26 +103,39 @@ class Sampler:
         return Sample(ndvi, observed_on)
 
 
+@dataclass(frozen=True)
+class Group:
+    """Some fields of a set, that are read together."""
+
+    index: NDArray[np.int64]
+    """Their positions in the set."""
+    sampler: Sampler
+
+
 class Samplers:
-    """The sampler of each set of fields, and room for their samples; for several threads."""
+    """The samplers of each set of fields, and room for their samples; for several threads."""
 
     def __init__(
         self, cube: Cube, weights: Callable[[NDArray[np.int64]], Weights], room: int
     ) -> None:
         self._cube, self._weights = cube, weights
-        self._made: dict[bytes, Sampler] = {}
+        self._made: dict[bytes, list[Group]] = {}
         self._lock = threading.Lock()
         self._room = self._free = room
         self._freed = threading.Condition()
 
-    def of(self, index: NDArray[np.int64]) -> Sampler:
-        """Of the fields at the positions `index`; made once while it is in use."""
+    def of(self, index: NDArray[np.int64]) -> list[Group]:
+        """Of the fields at the positions `index`; made once while they are in use."""
         key = index.tobytes()
         with self._lock:
             if key not in self._made:
                 if len(self._made) >= SETS:
                     self._made.clear()
-                self._made[key] = Sampler(self._cube, self._weights(index))
+                weights = self._weights(index)
+                self._made[key] = [
+                    Group(some, Sampler(self._cube, weights.subset(some)))
+                    for some in _groups(weights)
+                ]
             return self._made[key]
 
     @contextmanager
@@ -149,37 +166,65 @@ class AlikeDays:
         """What the pixels say of the fields at the positions `index` of the weights."""
         key = index.tobytes()
         if key not in self._summaries:
-            sampler = self._samplers.of(index)
-            with self._samplers.room(sampler.nbytes):
-                sample = sampler.read(day, self._map)
-                self._summaries = {key: summarize(sampler.weights, *sample)}
-            self.read += sampler.amount
+            groups = self._samplers.of(index)
+            summaries = []
+            for sampler in (group.sampler for group in groups):
+                with self._samplers.room(sampler.nbytes):
+                    summaries.append(summarize(sampler.weights, *sampler.read(day, self._map)))
+                self.read += sampler.amount
+            self._summaries = {key: Summary.joined([group.index for group in groups], summaries)}
         return self._summaries[key]
+
+
+def _groups(weights: Weights) -> list[NDArray[np.int64]]:
+    """Positions of fields that are read together: all, or those that lie beside each other."""
+    pixels = weights.pixels
+    if pixels.sum() <= PIXELS:
+        return [np.arange(len(pixels))]
+    first = np.append(weights.runs.row, 0)[weights.start[:-1]]
+    order = np.argsort(first, kind="stable")
+    until = np.cumsum(pixels[order])
+    return np.split(order, _changes((until - pixels[order]) // PIXELS))
 
 
 def _parts(cube: Cube, weights: Weights) -> list[_Part]:
     """The chunks of the grid that hold pixels, row by row."""
     tiling = cube.tiling
     side, per_row = tiling.side, -(-tiling.shape[1] // tiling.side)
-    positions: defaultdict[int, list[NDArray[np.int32]]] = defaultdict(list)
-    for first in range(0, len(weights.row), SORTED):
-        some = slice(first, first + SORTED)
-        place = weights.row[some] // side * per_row + weights.col[some] // side
+    pieces: defaultdict[int, list[NDArray[np.int32]]] = defaultdict(list)
+    for first in range(0, len(weights.runs.row), SORTED):
+        place, found = _pieces(weights, slice(first, first + SORTED), side, per_row)
         order = np.argsort(place, kind="stable")
-        place = place[order]
+        place, found = place[order], found[:, order]
         for start, end in itertools.pairwise([0, *_changes(place), len(place)]):
-            positions[int(place[start])].append((order[start:end] + first).astype(np.int32))
+            pieces[int(place[start])].append(found[:, start:end])
     parts = []
-    for index in sorted(positions):
-        position = np.concatenate(positions.pop(index))
+    for index in sorted(pieces):
+        position, row, col, length = np.concatenate(pieces.pop(index), axis=1)
         chunk = tiling.tile(*divmod(index, per_row))
-        row, col = weights.row[position] - chunk.row, weights.col[position] - chunk.col
-        pixel = row * chunk.width + col
-        breaks = (np.diff(position) != 1) | (np.diff(pixel) != 1)
-        start = np.concatenate([[0], np.flatnonzero(breaks) + 1])
-        length = np.diff(start, append=len(position)).astype(np.int32)
-        parts.append(_Part(chunk, position[start], pixel[start], length))
+        pixel = (row - chunk.row) * chunk.width + col - chunk.col
+        breaks = (np.diff(position) != length[:-1]) | (np.diff(pixel) != length[:-1])
+        begin = np.concatenate([[0], np.flatnonzero(breaks) + 1])
+        parts.append(_Part(chunk, position[begin], pixel[begin], np.add.reduceat(length, begin)))
     return parts
+
+
+def _pieces(
+    weights: Weights, some: slice, side: int, per_row: int
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Runs cut where chunks begin: each piece's chunk (piece,); where it stands in the sample, its
+    row, its first column, its length (4, piece).
+    """
+    row, col, length, _ = (column[some] for column in weights.runs)
+    end = col + length
+    count = (end - 1) // side - col // side + 1
+    run = np.repeat(np.arange(len(row)), count)
+    across = col[run] // side + np.arange(len(run)) - np.repeat(np.cumsum(count) - count, count)
+    left = np.maximum(col[run], across * side)
+    right = np.minimum(end[run], (across + 1) * side)
+    position = weights.at[:-1][some][run] + left - col[run]
+    pieces = np.stack([position, row[run], left, right - left]).astype(np.int32)
+    return (row[run] // side * per_row + across).astype(np.int32), pieces
 
 
 @njit(nogil=True, cache=True)
@@ -191,6 +236,6 @@ def _copy(chunk, sample, position, pixel, length):  # type: ignore[no-untyped-de
             sample[at + k] = chunk[start + k]
 
 
-def _changes(values: NDArray[np.int32]) -> NDArray[np.intp]:
+def _changes(values: NDArray[np.integer[Any]]) -> NDArray[np.intp]:
     """Where a value is not the one before it."""
     return np.flatnonzero(values[1:] != values[:-1]) + 1

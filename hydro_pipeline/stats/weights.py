@@ -5,22 +5,15 @@ import hashlib
 import itertools
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Self
 
 import numpy as np
 import pyarrow as pa
-import shapely
-from exactextract import exact_extract
-from exactextract.raster import NumPyRasterSource
-from geopandas import GeoDataFrame
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from rasterio import Affine
-from rasterio.features import rasterize
-from shapely.geometry.base import BaseGeometry
 
 from hydro_pipeline.area import Area
 from hydro_pipeline.errors import StoreAccessError
@@ -28,11 +21,12 @@ from hydro_pipeline.fields.decode import Geometries
 from hydro_pipeline.fields.fields import Field
 from hydro_pipeline.fields.file import LONLAT, reprojected
 from hydro_pipeline.settings import ZonalWeights
-from hydro_pipeline.stats.kernel import Weights
+from hydro_pipeline.stats.coverage import BATCH, centred, covered
+from hydro_pipeline.stats.runs import Runs, Weights
 from hydro_pipeline.storage.keys import weights_key
 from hydro_pipeline.storage.store import Store
 
-VERSION = 2
+VERSION = 3
 """Of the stored form, and of the rules that weights are made by."""
 
 DIGEST_BYTES = 32
@@ -40,15 +34,6 @@ DIGEST_BYTES = 32
 
 FEW = 8
 """One field in so many, or fewer, are built anew rather than read with all the others."""
-
-BATCH = 50
-"""Fields that are computed and joined together, to bound memory."""
-
-STRIP_PIXELS = 2**24
-"""A field's window is rasterized in strips of whole rows of about this many pixels."""
-
-FieldPixels = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32], float]
-"""Rows, columns and weights of one field's pixels on the grid, and its total weight."""
 
 
 def build_weights(fields: Sequence[Field], grid: GeoBox, method: ZonalWeights) -> Weights:
@@ -61,34 +46,23 @@ def build_weights(fields: Sequence[Field], grid: GeoBox, method: ZonalWeights) -
     polygons = reprojected(
         np.array([field.geometry for field in fields], dtype=object), LONLAT, str(grid.crs)
     )
-    build = _coverage if method is ZonalWeights.COVERAGE else _centres
-    rows, cols, shares = [np.empty(0, np.int32)], [np.empty(0, np.int32)], [np.empty(0, np.float32)]
+    build = covered if method is ZonalWeights.COVERAGE else centred
+    runs: list[Runs] = []
     totals: list[float] = []
     counts = [0]
     # Joined as they come: memory of many small arrays is not always given back.
     for some in itertools.batched(build(polygons, grid), BATCH):
-        row, col, weight, total = zip(*some, strict=True)
-        rows.append(np.concatenate(row))
-        cols.append(np.concatenate(col))
-        shares.append(np.concatenate(weight))
+        own, total = zip(*some, strict=True)
         totals += total
-        counts += map(len, row)
+        counts += [len(of.row) for of in own]
+        runs.append(Runs.joined(list(own)))
     return Weights(
         tuple(field.field_id for field in fields),
         tuple(field.hash(method) for field in fields),
         np.cumsum(counts, dtype=np.int64),
-        _emptied(rows),
-        _emptied(cols),
-        _emptied(shares),
+        Runs.joined(runs),
         np.array(totals, np.float64),
     )
-
-
-def _emptied[T: np.generic](arrays: list[NDArray[T]]) -> NDArray[T]:
-    """The arrays as one; the list lets go of them."""
-    joined = np.concatenate(arrays)
-    arrays.clear()
-    return joined
 
 
 class FieldWeights:
@@ -157,71 +131,12 @@ def _completed(
     return both.subset(np.array([at[digest] for digest in hashes], np.int64))
 
 
-def _coverage(polygons: Geometries, grid: GeoBox) -> Iterator[FieldPixels]:
-    extent = grid.boundingbox
-    assert grid.crs is not None
-    crs = grid.crs.to_wkt()
-    nothing = np.broadcast_to(np.int8(0), grid.shape)
-    raster = NumPyRasterSource(nothing, *extent.bbox, srs_wkt=crs)
-    areas = shapely.area(polygons) / abs(grid.resolution.x * grid.resolution.y)
-    bounds = shapely.bounds(polygons)
-    within = (bounds[:, :2] >= extent.bbox[:2]).all(1) & (bounds[:, 2:] <= extent.bbox[2:]).all(1)
-    for first in range(0, len(polygons), BATCH):
-        batch = GeoDataFrame(geometry=polygons[first : first + BATCH], crs=crs)
-        cells = exact_extract(raster, batch, ["cell_id", "coverage"], output="pandas")
-        for i, cell, coverage in zip(
-            range(first, len(polygons)), cells["cell_id"], cells["coverage"], strict=False
-        ):
-            row, col = (part.astype(np.int32) for part in np.divmod(cell, grid.shape[1]))
-            # Summed in pixel order, as the statistics are: a field seen whole is exactly 1.
-            total = np.cumsum(coverage)[-1] if within[i] and len(cell) else areas[i]
-            yield row, col, coverage.astype(np.float32), total
-
-
-def _centres(polygons: Geometries, grid: GeoBox) -> Iterator[FieldPixels]:
-    height, width = grid.shape
-    to_pixel = ~grid.transform
-    for polygon in polygons:
-        west, south, east, north = polygon.bounds
-        (left, top), (right, bottom) = to_pixel @ (west, north), to_pixel @ (east, south)
-        rows, cols = _centres_inside(
-            polygon,
-            grid.transform,
-            range(int(np.floor(top)), int(np.ceil(bottom))),
-            range(int(np.floor(left)), int(np.ceil(right))),
-        )
-        on_grid = (rows >= 0) & (rows < height) & (cols >= 0) & (cols < width)
-        ones = np.ones(np.count_nonzero(on_grid), np.float32)
-        yield rows[on_grid], cols[on_grid], ones, len(rows)
-
-
-def _centres_inside(
-    polygon: BaseGeometry, transform: Affine, rows: range, cols: range
-) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Rows and columns, on the grid's lattice without its limits, of the centres inside."""
-    step = max(1, STRIP_PIXELS // max(1, len(cols)))
-    found_rows, found_cols = [np.empty(0, np.int32)], [np.empty(0, np.int32)]
-    for top in rows[::step]:
-        inside = rasterize(
-            [polygon],
-            out_shape=(min(step, rows.stop - top), max(1, len(cols))),
-            transform=transform @ Affine.translation(cols.start, top),
-            dtype="uint8",
-        )
-        row, col = np.nonzero(inside)
-        found_rows.append((row + top).astype(np.int32))
-        found_cols.append((col + cols.start).astype(np.int32))
-    return np.concatenate(found_rows), np.concatenate(found_cols)
-
-
 def _joined(a: Weights, b: Weights) -> Weights:
     return Weights(
         a.field_ids + b.field_ids,
         a.hashes + b.hashes,
         np.concatenate([a.start, a.start[-1] + b.start[1:]]),
-        np.concatenate([a.row, b.row]),
-        np.concatenate([a.col, b.col]),
-        np.concatenate([a.weight, b.weight]),
+        Runs.joined([a.runs, b.runs]),
         np.concatenate([a.total, b.total]),
     )
 
@@ -241,9 +156,7 @@ def _pack(weights: Weights, identity: str) -> bytes:
         {
             "hash": pa.array(weights.hashes, pa.string()),
             "total": pa.array(weights.total),
-            "row": lists(weights.row),
-            "col": lists(weights.col),
-            "weight": lists(weights.weight),
+            **{name: lists(column) for name, column in weights.runs._asdict().items()},
         },
         metadata={"identity": identity},
     )
@@ -266,10 +179,10 @@ def _unpack(data: bytes | None, identity: str) -> Weights | None:
     if table.schema.metadata[b"identity"].decode() != identity:
         return None
     hashes = tuple(table["hash"].to_pylist())
-    rows, cols, shares = (table[name].combine_chunks() for name in ("row", "col", "weight"))
-    start = rows.offsets.to_numpy() if len(rows) else np.zeros(1, np.int64)
-    row, col, weight = (lists.values.to_numpy() for lists in (rows, cols, shares))
-    return Weights(hashes, hashes, start, row, col, weight, table["total"].to_numpy())
+    lists = [table[name].combine_chunks() for name in Runs._fields]
+    start = lists[0].offsets.to_numpy() if len(lists[0]) else np.zeros(1, np.int64)
+    runs = Runs(*(of.values.to_numpy() for of in lists))
+    return Weights(hashes, hashes, start, runs, table["total"].to_numpy())
 
 
 def _digest(data: bytes | memoryview) -> bytes:

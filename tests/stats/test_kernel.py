@@ -13,7 +13,7 @@ from shapely import box
 
 from hydro_pipeline.fields.fields import parse_fields
 from hydro_pipeline.settings import ZonalWeights
-from hydro_pipeline.stats.kernel import Weights
+from hydro_pipeline.stats.runs import Runs, Weights
 from hydro_pipeline.stats.weights import build_weights
 from tests.support.zonal_cases import (
     CENTRE,
@@ -33,9 +33,10 @@ def test_coverage_is_the_covered_fraction() -> None:
     weights = build_weights(fields([box(0.5, 0.5, 2.5, 2.5)]), SQUARE, COVERAGE)
     assert dense(weights) == [[0.25, 0.5, 0.25], [0.5, 1.0, 0.5], [0.25, 0.5, 0.25]]
     assert weights.total.tolist() == [4.0]
-    assert weights.start.tolist() == [0, 9]
-    dtypes = [a.dtype for a in (weights.start, weights.row, weights.col, weights.weight)]
-    assert dtypes == [np.int64, np.int32, np.int32, np.float32]
+    assert weights.pixels.tolist() == [9]
+    assert weights.start.tolist() == [0, 9], "no two pixels beside each other count alike"
+    assert [a.dtype for a in weights.runs] == [np.int32] * 3 + [np.float32]
+    assert weights.start.dtype == np.int64
 
 
 def test_centre_counts_pixels_whose_centre_is_inside() -> None:
@@ -60,8 +61,7 @@ def test_hole_multipolygon_and_overlap() -> None:
 def test_field_smaller_than_a_pixel() -> None:
     sliver = fields([box(1.6, 1.6, 1.8, 1.7)])
     coverage = build_weights(sliver, SQUARE, COVERAGE)
-    assert coverage.weight.tolist() == [pytest.approx(0.02)]
-    assert (coverage.row.tolist(), coverage.col.tolist()) == ([1], [1])
+    assert [c.tolist() for c in coverage.runs] == [[1], [1], [1], [pytest.approx(0.02)]]
     result = table(coverage)
     assert result["ndvi_mean"] == 0.5
     assert result["ndvi_p10"] == 0.5
@@ -81,7 +81,7 @@ def test_total_counts_the_polygon_beyond_the_grid(method: ZonalWeights) -> None:
     half, outside = box(1, -2, 3, 2), box(-5, -5, -3, -2)
     weights = build_weights(fields([half, outside]), SQUARE, method)
     assert weights.total.tolist() == [8.0, 6.0]
-    assert weights.start.tolist() == [0, 4, 4]
+    assert weights.pixels.tolist() == [4, 0]
     result = table(weights)
     assert result["valid_fraction"].tolist() == [0.5, 0.0]
     assert result["observed_fraction"].tolist() == [0.5, 0.0]
@@ -112,10 +112,10 @@ def test_subset_takes_fields_in_the_given_order() -> None:
 def test_large_windows_are_rasterized_in_strips(monkeypatch: pytest.MonkeyPatch) -> None:
     many = fields([box(643190, 5675990, 643333, 5676222)], UTM)
     whole = build_weights(many, UTM, CENTRE)
-    monkeypatch.setattr("hydro_pipeline.stats.weights.STRIP_PIXELS", 40)
+    monkeypatch.setattr("hydro_pipeline.stats.coverage.BATCH_PIXELS", 40)
     strips = build_weights(many, UTM, CENTRE)
-    assert strips.row.tolist() == whole.row.tolist()
-    assert strips.col.tolist() == whole.col.tolist()
+    assert [c.tolist() for c in strips.runs] == [c.tolist() for c in whole.runs]
+    assert set(strips.runs.length.tolist()) == {13}
     assert strips.total.tolist() == whole.total.tolist() == [14 * 23]
 
 
@@ -125,7 +125,7 @@ def test_pixel_counts_of_the_real_case(realcase: Path) -> None:
     weights = build_weights(reading.fields, grid, CENTRE)
     with (realcase / "expected.csv").open() as file:
         expected = {row["field_id"]: int(row["n_pixels"]) for row in csv.DictReader(file)}
-    counts = dict(zip(weights.field_ids, np.diff(weights.start).tolist(), strict=True))
+    counts = dict(zip(weights.field_ids, weights.pixels.tolist(), strict=True))
     assert counts == expected
     assert weights.total.tolist() == list(counts.values())
 
@@ -135,7 +135,7 @@ def test_pixel_counts_of_the_real_case(realcase: Path) -> None:
 
 def test_every_statistic_by_hand() -> None:
     weights = build_weights(fields([box(0.5, 0, 2, 1)]), SQUARE, COVERAGE)
-    assert weights.weight.tolist() == [0.5, 1.0]
+    assert weights.runs.weight.tolist() == [0.5, 1.0]
     observed_on = np.full((3, 3), DAY - 7, np.int16)
     observed_on[2, 1] = DAY
     result = {k: v.item() for k, v in table(weights, TABLE, observed_on).items()}
@@ -197,7 +197,8 @@ def csr(shares: list[float]) -> Weights:
     row, col = np.divmod(np.arange(n, dtype=np.int32), 3)
     weight = np.array(shares, np.float32)
     total = np.array([weight.astype(np.float64).sum()])
-    return Weights(("F",), ("0" * 16,), np.array([0, n]), row, col, weight, total)
+    runs = Runs.of(row, col, weight)
+    return Weights(("F",), ("0" * 16,), np.array([0, len(runs.row)]), runs, total)
 
 
 def plain_quantile(values: list[int], weights: list[float], q: float) -> float:

@@ -16,8 +16,19 @@ from shapely import box
 from shapely.geometry.base import BaseGeometry
 
 from hydro_pipeline.settings import ZonalWeights
+from hydro_pipeline.stats import coverage, kernel
 from hydro_pipeline.stats.weights import build_weights
-from tests.support.zonal_cases import CENTRE, COVERAGE, DAY, NODATA, UTM, fields, on_grid, table
+from tests.support.zonal_cases import (
+    CENTRE,
+    COVERAGE,
+    DAY,
+    NODATA,
+    UTM,
+    fields,
+    on_grid,
+    pixels,
+    table,
+)
 
 
 @st.composite
@@ -110,11 +121,10 @@ def test_coverage_equals_the_area_of_the_intersection(shapes: list[BaseGeometry]
     weights = build_weights(of, UTM, COVERAGE)
     west, _, _, north = UTM.boundingbox.bbox
     for i, polygon in enumerate(on_grid(of, UTM)):
-        pixels = slice(weights.start[i], weights.start[i + 1])
-        x = west + 10.0 * weights.col[pixels]
-        y = north - 10.0 * weights.row[pixels]
+        row, col, share = pixels(weights, i)
+        x, y = west + 10.0 * col, north - 10.0 * row
         area = shapely.area(shapely.intersection(polygon, shapely.box(x, y - 10, x + 10, y)))
-        assert weights.weight[pixels] == pytest.approx(area / 100, abs=1e-5)
+        assert share == pytest.approx(area / 100, abs=1e-5)
         assert weights.total[i] == pytest.approx(polygon.area / 100, rel=1e-5, abs=1e-3)
 
 
@@ -136,3 +146,40 @@ def test_a_field_alone_equals_the_field_among_others(
         part = table(shuffled.subset(np.array([position])), ndvi, observed_on)
         for key, column in together.items():
             assert column[i : i + 1].tobytes() == alone[key].tobytes() == part[key].tobytes(), key
+
+
+@given(many_polygons, st.integers(0, 2**32 - 1), st.booleans())
+@settings(deadline=None)
+def test_values_that_are_counted_give_what_sorted_ones_give(
+    shapes: list[BaseGeometry], seed: int, few: bool
+) -> None:
+    ndvi = random_ndvi(seed)
+    if few:
+        ndvi = np.where(ndvi == NODATA, NODATA, ndvi // 4000).astype(np.int16)
+    weights = build_weights(fields(shapes, UTM), UTM, COVERAGE)
+    expected = table(weights, ndvi)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(kernel, "SORTED_PIXELS", 0)
+        found = table(weights, ndvi)
+    for name, column in expected.items():
+        if name in ("ndvi_p10", "ndvi_median", "ndvi_p90"):
+            assert found[name] == pytest.approx(column, abs=1e-12, nan_ok=True), name
+        else:
+            assert found[name].tobytes() == column.tobytes(), name
+
+
+@given(many_polygons, st.sampled_from(ZonalWeights))
+@settings(deadline=None)
+def test_a_large_polygon_has_the_same_weights_in_parts(
+    shapes: list[BaseGeometry], method: ZonalWeights
+) -> None:
+    of = fields([*shapes, UTM.extent.geom.buffer(-31)], UTM)
+    whole = build_weights(of, UTM, method)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(coverage, "BATCH_PIXELS", 0)
+        patched.setattr(coverage, "TILE", 5)
+        parts = build_weights(of, UTM, method)
+    assert parts.total == pytest.approx(whole.total, rel=1e-12)
+    assert parts.pixels.tolist() == whole.pixels.tolist()
+    for ours, expected in zip(pixels(parts), pixels(whole), strict=True):
+        assert ours == pytest.approx(expected, abs=1e-6)

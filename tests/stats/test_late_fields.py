@@ -12,6 +12,7 @@ from hydro_pipeline.simulation.server import StandIn
 from hydro_pipeline.stats.weights import build_weights
 from tests.support.areas import put_late_fields, set_up
 from tests.support.counting_s3 import CountingS3
+from tests.support.zonal_cases import pixels
 
 DAYS = 30
 
@@ -58,7 +59,7 @@ def test_a_late_field_reads_its_chunks_and_nothing_else(season, tmp_path, monkey
         assert [r for r in counting.requests if r[0] == "PUT" and "/cubes/" in r[1]] == []
         weights = build_weights([late], area.grid, pipeline.settings.zonal_weights)
         side = cube.tiling.side
-        under = {(r // side, c // side) for r, c in zip(weights.row, weights.col, strict=True)}
+        under = {(r // side, c // side) for r, c in zip(*pixels(weights)[:2], strict=True)}
         gets = counting.gets("/cubes/farm/chunks/")
         per_array = len(under) * len(stale)
         # Of the two arrays, observed_on may compress into its manifest and needs no GET then.

@@ -1,12 +1,14 @@
 """Weights kept in the store: built once, never trusted where they do not hold."""
 
 import datetime as dt
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pytest
+import shapely
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -15,8 +17,9 @@ from shapely import box
 from hydro_pipeline.area import Area
 from hydro_pipeline.fields.fields import Field
 from hydro_pipeline.settings import Settings, ZonalWeights
+from hydro_pipeline.stats import coverage
 from hydro_pipeline.stats import weights as module
-from hydro_pipeline.stats.kernel import Weights
+from hydro_pipeline.stats.runs import Weights
 from hydro_pipeline.stats.weights import FieldWeights, build_weights
 from hydro_pipeline.storage.store import Store
 
@@ -37,8 +40,8 @@ def load_weights(*arguments: Any) -> Weights:
 def assert_same(ours: Weights, expected: Weights) -> None:
     assert ours.field_ids == expected.field_ids
     assert ours.hashes == expected.hashes
-    for name in ("start", "row", "col", "weight", "total"):
-        a, b = getattr(ours, name), getattr(expected, name)
+    for name in ("start", "row", "col", "length", "weight", "total"):
+        a, b = (getattr(w if hasattr(w, name) else w.runs, name) for w in (ours, expected))
         assert a.dtype == b.dtype, name
         assert a.tobytes() == b.tobytes(), name
 
@@ -166,8 +169,34 @@ def test_concurrent_writers_all_get_their_own_weights(store: Store) -> None:
 
 def test_weights_are_the_same_in_any_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = build_weights(FIELDS, AREA.grid, COVERAGE)
-    monkeypatch.setattr(module, "BATCH", 2)
+    monkeypatch.setattr(coverage, "BATCH", 2)
     assert_same(build_weights(FIELDS, AREA.grid, COVERAGE), whole)
+
+
+def test_a_large_outline_of_many_corners_is_cut_into_tiles(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A comb of 600 teeth: exactextract never gets more of it than a tile's part."""
+    asked: list[int] = []
+
+    def watched(polygons: Any, grid: Any) -> Any:
+        asked.append(max(shapely.get_num_coordinates(polygons)))
+        assert math.prod(grid.shape) <= 64**2
+        return cells(polygons, grid)
+
+    cells = coverage._cells
+    monkeypatch.setattr(coverage, "_cells", watched)
+    monkeypatch.setattr(coverage, "BATCH_PIXELS", 64**2)
+    monkeypatch.setattr(coverage, "TILE", 64)
+    west, south, east, north = AREA.grid.boundingbox.bbox
+    x = np.linspace(west + 5, east - 5, 1201)
+    y = np.where(np.arange(1201) % 2, south + 5, north - 5)
+    comb = shapely.Polygon([*zip(x, y, strict=True), (east - 5, south + 1), (west + 5, south + 1)])
+    ((runs, total),) = coverage.covered(np.array([comb], object), AREA.grid)
+    assert total == pytest.approx(comb.area / 100, rel=1e-6)
+    place = runs.row.astype(np.int64) * AREA.grid.shape[1] + runs.col
+    assert (np.diff(place) > 0).all()
+    assert max(asked) < 1204
 
 
 def test_few_fields_are_built_without_the_store(

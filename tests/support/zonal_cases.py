@@ -13,7 +13,8 @@ from shapely.geometry.base import BaseGeometry
 from hydro_pipeline.fields.fields import Field
 from hydro_pipeline.fields.file import LONLAT, reprojected
 from hydro_pipeline.settings import ZonalWeights
-from hydro_pipeline.stats.kernel import Weights, statistics
+from hydro_pipeline.stats.kernel import statistics
+from hydro_pipeline.stats.runs import Weights
 
 COVERAGE, CENTRE = ZonalWeights.COVERAGE, ZonalWeights.CENTRE
 NODATA = -32768
@@ -48,14 +49,22 @@ def table(
     """Statistics over 2-D arrays; by default every pixel was observed on the day."""
     if observed_on is None:
         observed_on = np.where(ndvi == NODATA, NODATA, DAY).astype(np.int16)
-    at = weights.row, weights.col
+    at = pixels(weights)[:2]
     return statistics(weights, ndvi[at], observed_on[at], DAY)
+
+
+def pixels(weights: Weights, field: int | None = None) -> tuple[NDArray[Any], ...]:
+    """Row, column and weight of each pixel, of one field or of all."""
+    runs = slice(None) if field is None else slice(*weights.start[field : field + 2])
+    row, col, length, weight = (column[runs] for column in weights.runs)
+    across = np.concatenate([np.empty(0, int), *map(np.arange, length)])
+    return np.repeat(row, length), np.repeat(col, length) + across, np.repeat(weight, length)
 
 
 def dense(weights: Weights, field: int = 0, shape: tuple[int, int] = (3, 3)) -> list[list[float]]:
     """One field's weights as a table."""
-    pixels = slice(weights.start[field], weights.start[field + 1])
     out = np.zeros(shape)
-    out[weights.row[pixels], weights.col[pixels]] = weights.weight[pixels]
+    row, col, share = pixels(weights, field)
+    out[row, col] = share
     result: list[list[float]] = out.tolist()
     return result
