@@ -8,11 +8,18 @@ False where somebody has to change an input, a setting or a stored object first.
 import datetime as dt
 from typing import ClassVar
 
+from hydro_pipeline.shown import plain
+
 
 class HydroError(Exception):
-    """Base class. The message names the thing, the value, and what to do about it."""
+    """Base class. The message names the thing, the value, and what to do about it; it is one line
+    without control characters, wherever its values came from.
+    """
 
     retryable: ClassVar[bool] = False
+
+    def __str__(self) -> str:
+        return plain(" ".join(super().__str__().splitlines()))
 
 
 class InputError(HydroError):

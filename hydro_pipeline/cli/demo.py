@@ -69,7 +69,8 @@ def run_demo() -> None:
         f"export HYDRO_ROOT={shlex.quote(root)} HYDRO_CATALOG={shlex.quote(catalog)}\n"
     )
     _explain(pipeline, season, rows)
-    say(f"\nDone in {time.perf_counter() - started:.0f} seconds.")
+    say("")
+    say(f"Done in {time.perf_counter() - started:.0f} seconds.")
 
 
 def _first_day(pipeline: Pipeline) -> dt.date:
@@ -87,7 +88,8 @@ def _run(pipeline: Pipeline, season: Season, earth_search: StandIn) -> Iterator[
     def step(
         what: str, first: dt.date, last: dt.date, assets: Literal["all", "field_stats"] = "all"
     ) -> tuple[Any, ...]:
-        say(f"\n{what}")
+        say("")
+        say(what)
         earth_search.reset_counts()
         began = time.perf_counter()
         done = run_days(pipeline.settings, AREA, first, last, assets)
@@ -121,7 +123,7 @@ def _explain(pipeline: Pipeline, season: Season, read: list[tuple[Any, ...]]) ->
     some = stats[:4] + [row for row in stats if row["field_id"].startswith("L")]
     _show(f"{len(some)} of {len(stats)} fields on {day}", SHOWN, [row.values() for row in some])
     say(
-        "observed_fraction was seen clear on that very day; the rest is carried from earlier\n"
+        "observed_fraction was seen clear on that very day; the rest is carried from earlier "
         "days, age_mean_days old on average."
     )
     _show("What each step read from outside and from the cube", READ, read)

@@ -63,12 +63,12 @@ def stats(
 
 
 def _write(rows: "pyarrow.Table", file: Path) -> None:
-    if file.suffix == ".csv":
-        from pyarrow.csv import write_csv as write
-    else:
-        from pyarrow.parquet import write_table as write
+    from pyarrow.parquet import write_table
+
+    from hydro_pipeline.outputs.csv import write_csv
+
     file.parent.mkdir(parents=True, exist_ok=True)
-    write(rows, file)
+    (write_csv if file.suffix == ".csv" else write_table)(rows, file)
 
 
 def status(

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from hydro_pipeline.shown import plain
+
 if TYPE_CHECKING:
     from hydro_pipeline.usecases.pipeline import Pipeline
 
@@ -39,18 +41,18 @@ def open_pipeline() -> "Pipeline":
 
 
 def say(text: str, style: str = "") -> None:
-    """One line on standard output, as it is: no markup, no wrapping."""
-    out.print(text, style=style, markup=False, soft_wrap=True)
+    """One line on standard output: no markup, no wrapping, no control characters."""
+    out.print(plain(text), style=style, markup=False, soft_wrap=True)
 
 
 def warn(text: str) -> None:
     """One line on standard error that does not stop anything."""
-    err.print(f"[yellow]warning:[/] {escape(text)}", soft_wrap=True)
+    err.print(f"[yellow]warning:[/] {escape(plain(text))}", soft_wrap=True)
 
 
 def fail(text: str) -> None:
     """One line on standard error that says why the command could not do its work."""
-    err.print(f"[bold red]error:[/] {escape(' '.join(text.split()))}", soft_wrap=True)
+    err.print(f"[bold red]error:[/] {escape(plain(' '.join(text.split())))}", soft_wrap=True)
 
 
 def limited(sentences: Sequence[str]) -> list[str]:
@@ -76,7 +78,7 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, float):
         return f"{value:.1f}" if abs(value) >= 100 else f"{value:.3f}"
-    return str(value)
+    return plain(str(value))
 
 
 def settings_rows(settings: Any | None = None) -> list[tuple[str, str, str]]:

@@ -7,6 +7,7 @@ from urllib3 import Retry
 
 from hydro_pipeline.defs.names import AREA_TAG, RANGE_END_TAG, RANGE_START_TAG
 from hydro_pipeline.settings import Settings
+from hydro_pipeline.shown import slack
 
 TIMEOUT_S = 10
 
@@ -40,8 +41,9 @@ def message(run: dg.DagsterRun, errors: list[str], ui_url: str) -> dict[str, str
     first = run.tags.get(RANGE_START_TAG, run.tags.get("dagster/partition", ""))
     last = run.tags.get(RANGE_END_TAG, first)
     days = first if first == last else f"{first} to {last}"
-    link = f"<{ui_url.rstrip('/')}/runs/{run.run_id}|{run.job_name}>"
-    return {"text": "\n".join([f"*{area}* {days} failed: {link}", *(f"> {e}" for e in errors)])}
+    link = f"<{ui_url.rstrip('/')}/runs/{run.run_id}|{slack(run.job_name)}>"
+    said = [f"*{slack(area)}* {slack(days)} failed: {link}", *(f"> {slack(e)}" for e in errors)]
+    return {"text": "\n".join(said)}
 
 
 def post(webhook: str, body: dict[str, str]) -> None:

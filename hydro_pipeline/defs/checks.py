@@ -6,6 +6,7 @@ from datetime import date
 import dagster as dg
 
 from hydro_pipeline.defs.names import days_of, key
+from hydro_pipeline.shown import plain
 from hydro_pipeline.usecases import quality
 from hydro_pipeline.usecases.pipeline import Pipeline
 
@@ -103,6 +104,6 @@ def _result(
         asset_key=asset,
         check_name=name,
         severity=severity,
-        description="; ".join(wrong[:LISTED]) or None,
+        description=plain("; ".join(wrong[:LISTED])) or None,
         metadata={"days": len(wrong)},
     )

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from hydro_pipeline.ingest.report import DayReport
 from hydro_pipeline.outputs.pictures import glance_webp, histograms_png, series_png, thumbnail_png
 from hydro_pipeline.product import PRODUCT
+from hydro_pipeline.shown import markdown, plain
 from hydro_pipeline.stats.displaced import told
 from hydro_pipeline.stats.table import read_day
 from hydro_pipeline.stats.update import StatsReport
@@ -130,7 +131,9 @@ def _rounded(value: float | None) -> float | None:
 def _table(rows: pa.Table) -> dg.TableMetadataValue:
     return dg.MetadataValue.table(
         [
-            dg.TableRecord({k: v if isinstance(v, str) else _rounded(v) for k, v in row.items()})
+            dg.TableRecord(
+                {k: plain(v) if isinstance(v, str) else _rounded(v) for k, v in row.items()}
+            )
             for row in rows.select(TABLE_COLUMNS).to_pylist()
         ],
         dg.TableSchema(
@@ -166,4 +169,4 @@ def _bullets(lines: Iterable[str]) -> dg.MarkdownMetadataValue | None:
     if not every:
         return None
     more = [f"and {len(every) - LISTED} more"] if len(every) > LISTED else []
-    return dg.MetadataValue.md("\n".join(f"- {line}" for line in every[:LISTED] + more))
+    return dg.MetadataValue.md("\n".join(f"- {markdown(line)}" for line in every[:LISTED] + more))

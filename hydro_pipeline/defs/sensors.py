@@ -16,6 +16,7 @@ from hydro_pipeline.defs.names import (
     range_tags,
 )
 from hydro_pipeline.defs.runs import active_run, wait_until
+from hydro_pipeline.shown import plain
 from hydro_pipeline.usecases import quality
 from hydro_pipeline.usecases.late_scenes import changed_days
 from hydro_pipeline.usecases.pipeline import Pipeline
@@ -87,9 +88,9 @@ def late_scenes(area: str) -> dg.SensorDefinition:
         changed = changed_days(state, now)
         missing = quality.not_offered(state)
         for told in missing:
-            context.log.warning(f"{area} {told}")
+            context.log.warning(plain(f"{area} {told}"))
         for day, change in changed.items():
-            context.log.info(f"{area} {day}: {change}")
+            context.log.info(plain(f"{area} {day}: {change}"))
         wanted = [
             (first, last)
             for first, last in ranges(changed)

@@ -15,7 +15,6 @@ import pyarrow as pa
 import shapely
 import xarray as xr
 from odc.geo.geobox import GeoBox
-from pyarrow.csv import write_csv
 from zarr.codecs import BloscCodec
 
 from hydro_pipeline.cube.damage import damage
@@ -28,6 +27,7 @@ from hydro_pipeline.fields.file import LONLAT, reprojected
 from hydro_pipeline.grid import Window
 from hydro_pipeline.outputs.access import packed
 from hydro_pipeline.outputs.cog import age_cog, ndvi_cog, visual_cog
+from hydro_pipeline.outputs.csv import write_csv
 from hydro_pipeline.product import NO_AGE, NODATA, PRODUCT
 from hydro_pipeline.usecases.state import AreaState
 

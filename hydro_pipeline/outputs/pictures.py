@@ -13,6 +13,7 @@ from PIL import Image
 from hydro_pipeline.outputs import colours as ramp
 from hydro_pipeline.outputs.colours import ndvi_class
 from hydro_pipeline.product import NODATA, PRODUCT
+from hydro_pipeline.shown import plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -95,15 +96,15 @@ def series_png(series: Mapping[str, tuple[Sequence[date], Sequence[float]]]) -> 
     figure = _figure(416, 176)
     figure.set_layout_engine("constrained")
     axes = figure.subplots()
-    for name, (days, values) in series.items():
-        axes.plot(
-            np.array(days, "datetime64[D]"), values, marker=".", markersize=3, lw=1, label=name
-        )
+    for days, values in series.values():
+        axes.plot(np.array(days, "datetime64[D]"), values, marker=".", markersize=3, lw=1)
     axes.set_ylabel(f"mean {PRODUCT.main.title}")
     axes.spines[["right", "top"]].set_visible(False)
     axes.tick_params(axis="x", labelsize=7, rotation=20)
     if series:
-        axes.legend(fontsize=6, frameon=False)
+        legend = axes.legend(axes.lines, map(plain, series), fontsize=6, frameon=False)
+        for name in legend.get_texts():
+            name.set_parse_math(False)
     return _png(_drawn(figure).quantize(32))
 
 

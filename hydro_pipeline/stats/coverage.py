@@ -14,7 +14,7 @@ from rasterio import Affine
 from rasterio.features import rasterize
 from shapely.geometry.base import BaseGeometry
 
-from hydro_pipeline.fields.file import Geometries
+from hydro_pipeline.fields.decode import Geometries
 from hydro_pipeline.grid import Window
 from hydro_pipeline.stats.runs import Runs
 

@@ -17,7 +17,6 @@ from odc.geo.geobox import GeoBox
 
 from hydro_pipeline.area import Area
 from hydro_pipeline.errors import StoreAccessError
-from hydro_pipeline.fields.decode import Geometries
 from hydro_pipeline.fields.fields import Field
 from hydro_pipeline.fields.file import LONLAT, reprojected
 from hydro_pipeline.settings import ZonalWeights

@@ -105,6 +105,31 @@ def test_fields_are_listed_with_their_problems(hydro, demo_area, tmp_path):
     assert "warning: broken.geojson" in err
 
 
+def test_hostile_names_move_no_cursor_and_are_no_formula(hydro, demo_area, season, tmp_path):
+    document = json.loads(season.fields_geojson)
+    names = ["=1+1", "\x1b]0;owned\x07", "\u202eevil", "[red]x[/]", "a|<b>"]
+    for feature, name in zip(document["features"], names, strict=True):
+        feature["properties"]["field_id"] = name
+    (tmp_path / "fields.geojson").write_text(json.dumps(document))
+    hydro("fields", "put", "demo", "fields.geojson")
+    (tmp_path / "bad.geojson").write_text('{"type": "\\u001b[2J\\nerror: all is well"}')
+    code, out, err = hydro("fields", "put", "demo", "bad.geojson")
+    assert code == 1
+    hydro("run", "demo", "--from", "2024-04-01", "--to", "2024-04-01")
+    told = [out, err]
+    for command in (("fields", "list"), ("stats",), ("status",)):
+        _, out, err = hydro(command[0], *command[1:], "demo")
+        told += [out, err]
+    for text in told:
+        assert not set(text) & set("\x1b\x07\u202e\r"), text
+        assert not any(line.startswith("error: all") for line in text.splitlines())
+    assert r"\x1b]0;owned\x07" in told[2]
+    assert "[red]x[/]" in told[2]
+    hydro("stats", "demo", "--out", "s.csv")
+    with (tmp_path / "s.csv").open() as file:
+        assert {row["field_id"] for row in csv.DictReader(file)} >= {"'=1+1", "[red]x[/]"}
+
+
 def test_preflight(hydro, monkeypatch):
     code, out, _ = hydro("preflight")
     assert code == 0

@@ -7,9 +7,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import dagster as dg
 import pytest
 
-from hydro_pipeline.defs.alert import failure_alert, post
+from hydro_pipeline.defs.alert import failure_alert, message, post
 from hydro_pipeline.defs.build import build_defs
-from hydro_pipeline.defs.names import key, range_tags
+from hydro_pipeline.defs.names import AREA_TAG, RANGE_START_TAG, key, range_tags
 from hydro_pipeline.settings import Settings
 from tests.support.areas import set_up
 
@@ -131,3 +131,13 @@ def test_unreachable_webhook_is_an_error_that_keeps_the_secret(webhook):
     with pytest.raises(RuntimeError, match="cannot be reached") as caught:
         post(webhook.url, {"text": "hello"})
     assert "secret" not in str(caught.value)
+
+
+def test_what_a_user_named_is_neither_link_nor_mention(instance):
+    run = dg.DagsterRun(
+        "farm_days", tags={AREA_TAG: "<!channel>", RANGE_START_TAG: "<https://e|x>"}
+    )
+    text = message(run, ["field <@U1> & \x1b[31m\n> forged"], "https://dagster.example")["text"]
+    first, error = text.splitlines()
+    assert first.startswith("*&lt;!channel&gt;* &lt;https://e|x&gt; failed: <https://dagster.ex")
+    assert error == r"> field &lt;@U1&gt; &amp; \x1b[31m\n&gt; forged"

@@ -127,3 +127,9 @@ def test_series_of_many_days_and_gaps():
     assert drawn(opened(png), BLUE).any()
     assert drawn(opened(png), ORANGE).any()
     assert not drawn(opened(series_png({})), BLUE).any()
+
+
+def test_a_series_may_have_any_name():
+    names = ["$\\frac{", "_hidden", "\x1b[31m", "a\nb", "<b>", "\u202ex"]
+    days = [dt.date(2024, 4, 1), dt.date(2024, 4, 2)]
+    assert opened(series_png({name: (days, [0.1, 0.2]) for name in names})).shape == (176, 416, 3)
