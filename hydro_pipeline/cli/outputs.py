@@ -63,12 +63,15 @@ def stats(
 
 
 def _write(rows: "pyarrow.Table", file: Path) -> None:
-    from pyarrow.parquet import write_table
-
-    from hydro_pipeline.outputs.csv import write_csv
-
     file.parent.mkdir(parents=True, exist_ok=True)
-    (write_csv if file.suffix == ".csv" else write_table)(rows, file)
+    if file.suffix == ".csv":
+        from hydro_pipeline.outputs.csv import write_csv
+
+        write_csv(rows, file)
+    else:
+        from pyarrow.parquet import write_table
+
+        write_table(rows, file)
 
 
 def status(
