@@ -1,6 +1,7 @@
 # One image for the webserver, the daemon, the code server and the runs, so that they cannot drift
 # apart. It runs as uid 10001 with a read-only root; only /tmp is written to. There is no directory for
 # DAGSTER_HOME: where the chart mounts no dagster.yaml, Dagster must not try to make a database.
+# By digest where it is known: --build-arg BASE_IMAGE=python:3.12-slim-bookworm@sha256:...
 ARG BASE_IMAGE=python:3.12-slim-bookworm
 
 FROM ${BASE_IMAGE} AS build

@@ -39,13 +39,14 @@ resource "terraform_data" "image" {
 module "platform" {
   source = "./modules/platform"
 
-  image        = local.image
-  areas        = var.areas
-  start_date   = var.start_date
-  catalog_url  = var.catalog_url
-  settings     = merge({ HYDRO_UI_URL = "http://127.0.0.1:${var.ui_port}" }, var.settings)
-  minio_image  = var.minio_image
-  values_files = ["values-minikube.yaml"]
+  image          = local.image
+  areas          = var.areas
+  start_date     = var.start_date
+  catalog_url    = var.catalog_url
+  settings       = merge({ HYDRO_UI_URL = "http://127.0.0.1:${var.ui_port}" }, var.settings)
+  minio_image    = var.minio_image
+  private_egress = var.private_egress
+  values_files   = ["values-minikube.yaml"]
 
   depends_on = [terraform_data.image]
 }

@@ -66,3 +66,12 @@ variable "minio_image" {
   type        = string
   default     = "quay.io/minio/minio:RELEASE.2025-09-07T16-13-09Z"
 }
+
+variable "private_egress" {
+  description = "Private addresses, and ports other than 443, that runs may reach: a store or catalog of one's own."
+  type = list(object({
+    cidr = string
+    port = number
+  }))
+  default = []
+}

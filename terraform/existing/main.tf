@@ -28,4 +28,5 @@ module "platform" {
   values_files                = var.values_files
   max_concurrent_runs         = var.max_concurrent_runs
   run_resources               = var.run_resources
+  private_egress              = var.private_egress
 }

@@ -180,3 +180,12 @@ variable "run_resources" {
   })
   default = null
 }
+
+variable "private_egress" {
+  description = "Private addresses, and ports other than 443, that runs may reach: a store or catalog of one's own."
+  type = list(object({
+    cidr = string
+    port = number
+  }))
+  default = []
+}

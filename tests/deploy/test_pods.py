@@ -2,6 +2,7 @@
 
 import json
 import re
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,12 +28,15 @@ class Launcher(SimpleNamespace):
         return None
 
 
+def snake_key(key: str) -> str:
+    """A key from the chart's camelCase to dagster.yaml's snake_case."""
+    return re.sub("([A-Z])", lambda m: f"_{m[1].lower()}", key)
+
+
 def snake(tree: Any) -> Any:
-    """Keys from the chart's camelCase to dagster.yaml's snake_case, as the templates do."""
+    """Keys to dagster.yaml's, as the templates do."""
     if isinstance(tree, dict):
-        return {
-            re.sub("([A-Z])", lambda m: f"_{m[1].lower()}", k): snake(v) for k, v in tree.items()
-        }
+        return {snake_key(k): snake(v) for k, v in tree.items()}
     return tree
 
 
@@ -79,15 +83,19 @@ def test_logs_go_to_the_bucket_of_the_data(overlays: tuple[str, ...]) -> None:
 def run_job(merged: dict[str, Any]) -> dict[str, Any]:
     """The Job of a run, made by dagster_k8s from what the chart's templates make of our values."""
     deployment = merged["dagster-user-deployments"]["deployments"][0]
-    account = merged["global"]["serviceAccountName"]
+    assert deployment["includeConfigInLaunchedRuns"] == {"enabled": False}
     launcher = merged["runLauncher"]["config"]["k8sRunLauncher"]
-    config = snake({k: v for k, v in launcher.items() if k not in ("labels", "runK8sConfig")}) | {
-        "labels": launcher["labels"],
-        "run_k8s_config": {
-            re.sub("([A-Z])", lambda m: f"_{m[1].lower()}", k): v
-            for k, v in launcher["runK8sConfig"].items()
-        },
-        "service_account_name": account,
+    as_given = ("labels", "volumes", "volumeMounts")
+    named = ("envConfigMaps", "envSecrets")
+    config = snake(
+        {k: v for k, v in launcher.items() if k not in (*as_given, *named, "runK8sConfig")}
+    ) | {
+        **{snake_key(k): launcher[k] for k in as_given},
+        "env_secrets": [e["name"] for e in launcher["envSecrets"]],
+        "env_config_maps": ["dagster-pipeline-env"]
+        + [e["name"] for e in launcher["envConfigMaps"]],
+        "run_k8s_config": {snake_key(k): v for k, v in launcher["runK8sConfig"].items()},
+        "service_account_name": merged["global"]["serviceAccountName"],
         "job_namespace": "hydro",
         "dagster_home": merged["global"]["dagsterHome"],
         "instance_config_map": "dagster-instance",
@@ -96,21 +104,7 @@ def run_job(merged: dict[str, Any]) -> dict[str, Any]:
     schema = K8sRunLauncher.config_type()  # type: ignore[no-untyped-call]
     processed = process_config(schema, config)
     assert processed.success, processed.errors
-    context = {
-        "k8s": {
-            "image_pull_policy": deployment["image"]["pullPolicy"],
-            "env_config_maps": ["dagster-hydro-pipeline-user-env"]
-            + [e["name"] for e in deployment["envConfigMaps"]],
-            "env_secrets": [e["name"] for e in deployment["envSecrets"]],
-            "env": deployment["env"],
-            "volume_mounts": deployment["volumeMounts"],
-            "volumes": deployment["volumes"],
-            **({"resources": deployment["resources"]} if "resources" in deployment else {}),
-            "namespace": "hydro",
-            "service_account_name": account,
-            "run_k8s_config": {"pod_spec_config": {"automount_service_account_token": True}},
-        }
-    }
+    context: dict[str, Any] = {}
     run = SimpleNamespace(
         job_code_origin=SimpleNamespace(
             repository_origin=SimpleNamespace(container_context=context)
@@ -147,6 +141,7 @@ def test_pod_of_a_run_has_what_the_values_promise(overlays: tuple[str, ...]) -> 
     (pod,) = pods(job)
     check_pod(pod)
     assert pod["serviceAccountName"] == "hydro"
+    assert pod["automountServiceAccountToken"] is False
     container = pod["containers"][0]
     wanted = merged["runLauncher"]["config"]["k8sRunLauncher"]["runK8sConfig"]["containerConfig"]
     assert container["resources"] == wanted["resources"]
@@ -159,28 +154,15 @@ def test_pod_of_a_run_has_what_the_values_promise(overlays: tuple[str, ...]) -> 
     assert not list(plain_secrets(job))
 
 
-def test_resources_of_the_code_server_would_win_over_those_of_the_runs() -> None:
-    merged = values()
-    merged["dagster-user-deployments"]["deployments"][0]["resources"] = {"limits": {"cpu": "9"}}
-    (pod,) = pods(run_job(merged))
-    assert pod["containers"][0]["resources"]["limits"]["cpu"] == "9"
-
-
 def test_long_lived_pods_are_restricted_and_limited() -> None:
     merged = values()
     (code_server,) = merged["dagster-user-deployments"]["deployments"]
-    limits = next(m for m in merged["extraManifests"] if m["kind"] == "LimitRange")
-    (default,) = limits["spec"]["limits"]
-    for part, resources in (
-        (merged["dagsterWebserver"], merged["dagsterWebserver"]["resources"]),
-        (merged["dagsterDaemon"], merged["dagsterDaemon"]["resources"]),
-        (code_server, {"requests": default["defaultRequest"], "limits": default["default"]}),
-    ):
+    for part in (merged["dagsterWebserver"], merged["dagsterDaemon"], code_server):
         check_pod(
             {
                 "securityContext": part["podSecurityContext"],
                 "volumes": part["volumes"],
-                "containers": [part | {"resources": resources}],
+                "containers": [part],
             }
         )
         assert part["envSecrets"] == part["envConfigMaps"] == [{"name": "hydro"}]
@@ -204,5 +186,95 @@ def test_extra_manifests_are_valid() -> None:
         kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
         for pod in pods(manifest):
             check_pod(pod)
-    assert [m["kind"] for m in manifests] == ["LimitRange", "NetworkPolicy", "Job"]
+    assert [m["kind"] for m in manifests] == [
+        "LimitRange",
+        "NetworkPolicy",
+        "Job",
+        "NetworkPolicy",
+    ]
     assert manifests[2]["metadata"]["annotations"]["helm.sh/hook"] == "pre-upgrade"
+
+
+def egress(merged: dict[str, Any]) -> dict[str, Any]:
+    """The policy of where pods may connect to."""
+    (policy,) = (m for m in merged["extraManifests"] if m["metadata"]["name"] == "hydro-egress")
+    return policy["spec"]  # type: ignore[no-any-return]
+
+
+def chosen(selector: dict[str, Any], labels: dict[str, str]) -> bool:
+    """Whether a label selector matches."""
+    meets = {"In": lambda v, of: v in of, "NotIn": lambda v, of: v not in of}
+    return all(labels.get(k) == v for k, v in selector.get("matchLabels", {}).items()) and all(
+        meets[e["operator"]](labels.get(e["key"]), e["values"])
+        for e in selector.get("matchExpressions", [])
+    )
+
+
+def reaches(spec: dict[str, Any], address: str, port: int) -> bool:
+    """Whether a policy lets pods connect to an address outside of what selectors match."""
+    to = ip_address(address)
+    return any(
+        to in ip_network(block["cidr"])
+        and not any(to in ip_network(without) for without in block.get("except", []))
+        for rule in spec["egress"]
+        if port in [p["port"] for p in rule["ports"] if p["protocol"] == "TCP"]
+        for block in (t["ipBlock"] for t in rule["to"] if "ipBlock" in t)
+    )
+
+
+@pytest.mark.parametrize(
+    ("address", "port", "allowed"),
+    [
+        ("35.85.200.1", 443, True),
+        ("2600:1f14::1", 443, True),
+        ("35.85.200.1", 80, False),
+        ("169.254.169.254", 443, False),
+        ("169.254.169.254", 80, False),
+        ("169.254.170.2", 443, False),
+        ("fd00:ec2::254", 443, False),
+        ("fe80::1", 443, False),
+        ("::1", 443, False),
+        ("::ffff:169.254.169.254", 443, False),
+        ("64:ff9b::a9fe:a9fe", 443, False),
+        ("2002:a9fe:a9fe::", 443, False),
+        ("127.0.0.1", 443, False),
+        ("10.96.0.1", 443, False),
+        ("172.20.0.1", 443, False),
+        ("192.168.49.2", 443, False),
+        ("100.64.0.1", 443, False),
+        ("0.0.0.0", 443, False),
+        ("224.0.0.1", 443, False),
+    ],
+)
+def test_pods_reach_public_https_and_nothing_private(
+    address: str, port: int, allowed: bool
+) -> None:
+    assert reaches(egress(values()), address, port) is allowed
+
+
+def test_egress_is_limited_for_runs_code_and_jobs_and_open_to_store_database_and_dns() -> None:
+    merged = values()
+    spec = egress(merged)
+    assert spec["policyTypes"] == ["Egress"]
+    seed = yaml.safe_load((ROOT / "k8s/seed/job.yaml").read_text())
+    (code_server,) = merged["dagster-user-deployments"]["deployments"]
+    for labels in (
+        run_job(merged)["spec"]["template"]["metadata"]["labels"],
+        seed["spec"]["template"]["metadata"]["labels"],
+        code_server["labels"] | {"app.kubernetes.io/name": "dagster-user-deployments"},
+    ):
+        assert chosen(spec["podSelector"], labels)
+    for name in ("minio", "postgres"):
+        service = yaml.safe_load((ROOT / f"k8s/{name}/service.yaml").read_text())["spec"]
+        assert not chosen(spec["podSelector"], service["selector"])
+        assert any(
+            chosen(to["podSelector"], service["selector"])
+            and {"port": service["ports"][0]["port"], "protocol": "TCP"} in rule["ports"]
+            for rule in spec["egress"]
+            for to in rule["to"]
+            if "podSelector" in to and "namespaceSelector" not in to
+        )
+    inside = [to for r in spec["egress"] for to in r["to"] if "podSelector" in to]
+    assert all(to["podSelector"]["matchLabels"] for to in inside)
+    (dns,) = (to for to in inside if "namespaceSelector" in to)
+    assert dns["podSelector"] == {"matchLabels": {"k8s-app": "kube-dns"}}

@@ -254,10 +254,13 @@ def test_platform_with_minio(platform: Path) -> None:
     manifests = [yaml.safe_load(t) for t in got["manifests"]["minio"]]
     original = [
         yaml.safe_load((K8S / "minio" / f"{n}.yaml").read_text())
-        for n in ("service", "statefulset", "networkpolicy")
+        for n in ("service", "statefulset", "networkpolicy", "configmap", "user")
     ]
     pod = original[1]["spec"]
-    pod["template"]["spec"]["containers"][0]["image"] = "example.org/s3:1"
+    for manifest in (original[1], original[4]):
+        manifest["spec"]["template"]["spec"]["containers"][0]["image"] = "example.org/s3:1"
+    original[4]["metadata"]["annotations"] = manifests[4]["metadata"]["annotations"]
+    assert original[4]["metadata"]["annotations"]["helm.sh/hook"] == "post-install,post-upgrade"
     pod["volumeClaimTemplates"][0]["spec"]["resources"]["requests"]["storage"] = "5Gi"
     assert manifests == original
     seed = yaml.safe_load(got["seed_job"])
@@ -267,6 +270,45 @@ def test_platform_with_minio(platform: Path) -> None:
         seed["spec"]["template"]["spec"]["containers"][0]["image"] == "example.org:5000/hydro:1.2.3"
     )
     assert seed["metadata"]["annotations"]["helm.sh/hook"] == "post-install,post-upgrade"
+
+
+def test_platform_with_another_bucket_digests_and_private_places(platform: Path) -> None:
+    digest = "@sha256:" + "0a" * 32
+    got = evaluate(
+        platform,
+        bucket="fields",
+        image=f"example.org:5000/hydro:1.2.3{digest}",
+        postgres_image=f"docker.io/library/postgres:17.6{digest}",
+        private_egress=[{"cidr": "10.1.2.3/32", "port": 8443}],
+    )
+    *_, configmap, user = (yaml.safe_load(t) for t in got["manifests"]["minio"])
+    allowed = json.loads(configmap["data"]["policy.json"])["Statement"]
+    assert [s["Resource"] for s in allowed] == [["arn:aws:s3:::fields"], ["arn:aws:s3:::fields/*"]]
+    env = user["spec"]["template"]["spec"]["containers"][0]["env"]
+    assert {"name": "BUCKET", "value": "fields"} in env
+    merged = overlay(values(), got["dagster_values"])
+    assert merged["dagsterDaemon"]["image"]["tag"] == f"1.2.3{digest}"
+    assert merged["dagsterDaemon"]["image"]["repository"] == "example.org:5000/hydro"
+    assert merged["postgresql"]["image"]["tag"] == f"17.6{digest}"
+    rules = {m["metadata"]["name"]: m for m in merged["extraManifests"]}["hydro-egress"]["spec"]
+    assert rules["egress"][0] == {
+        "to": [{"ipBlock": {"cidr": "10.1.2.3/32"}}],
+        "ports": [{"port": 8443, "protocol": "TCP"}, {"port": 8443, "protocol": "UDP"}],
+    }
+    given = {m["metadata"]["name"]: m for m in values()["extraManifests"]}
+    assert rules["egress"][1:] == given["hydro-egress"]["spec"]["egress"]
+
+
+def test_the_namespace_enforces_restricted_pods() -> None:
+    labels = blocks(PLATFORM, "resource")["kubernetes_namespace_v1.this"]["metadata"][0]["labels"]
+    found = {k.strip('"'): v.strip('"') for k, v in labels.items()}
+    assert found["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+def test_providers_that_are_at_hand_are_locked() -> None:
+    text = (TERRAFORM / "aws" / ".terraform.lock.hcl").read_text()
+    assert 'provider "registry.terraform.io/hashicorp/aws"' in text
+    assert re.search(r'"h1:[A-Za-z0-9+/]{43}="', text)
 
 
 def test_platform_with_a_bucket_of_aws(platform: Path) -> None:
@@ -303,6 +345,8 @@ def test_platform_with_a_bucket_of_aws(platform: Path) -> None:
         ({"s3_access_key_id": "x"}, "or neither"),
         ({"s3_endpoint_url": "minio:9000"}, "http(s)"),
         ({"prefix": "/a"}, "without a slash"),
+        ({"image": "hydro:1@sha256:abc"}, "repository:tag"),
+        ({"private_egress": [{"cidr": "10.1.2.3", "port": 443}]}, "cidr"),
     ],
 )
 def test_platform_refuses(platform: Path, variables: dict[str, Any], message: str) -> None:

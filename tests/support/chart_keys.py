@@ -55,6 +55,7 @@ CHART: dict[str, Any] = {
             "name": "*",
             "dagsterApiGrpcArgs": "*",
             "port": "*",
+            "labels": "*",
             "includeConfigInLaunchedRuns": {"enabled"},
         },
     },
@@ -66,6 +67,10 @@ CHART: dict[str, Any] = {
                 "loadInclusterConfig": "*",
                 "failPodOnRunFailure": "*",
                 "labels": "*",
+                "envConfigMaps": "*",
+                "envSecrets": "*",
+                "volumes": "*",
+                "volumeMounts": "*",
                 "runK8sConfig": {
                     "containerConfig": "*",
                     "podSpecConfig": "*",

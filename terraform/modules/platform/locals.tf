@@ -32,18 +32,25 @@ locals {
     { for name, area in local.areas : "${name}.geojson" => file(area.fields) if area.fields != null },
   )
 
-  image    = zipmap(["repository", "tag"], regex("^(.+):([^/:]+)$", var.image))
-  postgres = zipmap(["repository", "tag"], regex("^(.+):([^/:]+)$", var.postgres_image))
-  busybox  = zipmap(["repository", "tag"], regex("^(.+):([^/:]+)$", var.busybox_image))
+  # A digest stays behind the tag: the chart puts a colon between repository and tag.
+  parts    = "^([^@]+):([^/:@]+(?:@sha256:[0-9a-f]{64})?)$"
+  image    = zipmap(["repository", "tag"], regex(local.parts, var.image))
+  postgres = zipmap(["repository", "tag"], regex(local.parts, var.postgres_image))
+  busybox  = zipmap(["repository", "tag"], regex(local.parts, var.busybox_image))
 
   manifests = {
     for set, change in {
-      minio    = { image = var.minio_image, storage = var.minio_storage }
-      postgres = { image = var.postgres_image, storage = var.postgres_storage }
+      minio    = { image = var.minio_image, storage = var.minio_storage, more = ["configmap", "user"] }
+      postgres = { image = var.postgres_image, storage = var.postgres_storage, more = [] }
       } : set => [
-      for file in ["service", "statefulset", "networkpolicy"] : replace(
-        replace(file("${local.k8s}/${set}/${file}.yaml"), "/\\bimage: .*/", "image: ${change.image}"),
-        "/\\bstorage: .*/", "storage: ${change.storage}"
+      for file in concat(["service", "statefulset", "networkpolicy"], change.more) : replace(replace(
+        replace(replace(
+          replace(file("${local.k8s}/${set}/${file}.yaml"), "/\\bimage: .*/", "image: ${change.image}"),
+          "/\\bstorage: .*/", "storage: ${change.storage}"
+        ), "arn:aws:s3:::hydro", "arn:aws:s3:::${var.bucket}"),
+        "name: BUCKET\n              value: hydro", "name: BUCKET\n              value: ${var.bucket}"
+        ),
+        "metadata:\n  name: minio-user\n  labels: &", "metadata:\n  annotations: {helm.sh/hook: 'post-install,post-upgrade', helm.sh/hook-delete-policy: before-hook-creation}\n  name: minio-user\n  labels: &"
       )
     ]
   }
@@ -56,6 +63,13 @@ locals {
     "metadata:\n  name: hydro-seed",
     "metadata:\n  annotations: {helm.sh/hook: 'post-install,post-upgrade', helm.sh/hook-delete-policy: before-hook-creation}\n  name: hydro-seed"
   )
+
+  private_egress = [
+    for place in var.private_egress : {
+      to    = [{ ipBlock = { cidr = place.cidr } }]
+      ports = [for protocol in ["TCP", "UDP"] : { port = place.port, protocol = protocol }]
+    }
+  ]
 
   base         = yamldecode(file("${local.k8s}/values.yaml"))
   pull_secrets = [for name in var.image_pull_secrets : { name = name }]
@@ -89,7 +103,10 @@ locals {
     busybox    = { image = local.busybox }
     extraManifests = [
       for manifest in local.base.extraManifests :
-      jsondecode(replace(jsonencode(manifest), "/{{[^}]*repository }}:{{[^}]*tag }}/", var.image))
+      jsondecode(replace(
+        replace(jsonencode(manifest), "/{{[^}]*repository }}:{{[^}]*tag }}/", var.image),
+        "\"egress\":[", "\"egress\":[${join("", [for rule in local.private_egress : "${jsonencode(rule)},"])}"
+      ))
     ]
   }
   size_values = merge(

@@ -3,8 +3,7 @@ resource "kubernetes_namespace_v1" "this" {
     name = var.namespace
     labels = {
       "app.kubernetes.io/part-of"          = "hydro-pipeline"
-      "pod-security.kubernetes.io/enforce" = "baseline"
-      "pod-security.kubernetes.io/warn"    = "restricted"
+      "pod-security.kubernetes.io/enforce" = "restricted"
     }
   }
 }
@@ -26,10 +25,11 @@ resource "kubernetes_config_map_v1" "settings" {
   data = local.settings
 }
 
+# Of MinIO's root, and of its user that the pods are.
 resource "random_password" "minio" {
-  count   = var.object_store == "minio" ? 1 : 0
-  length  = 32
-  special = false
+  for_each = toset(var.object_store == "minio" ? ["root", "user"] : [])
+  length   = 32
+  special  = false
 }
 
 resource "random_password" "postgres" {
@@ -45,7 +45,7 @@ resource "kubernetes_secret_v1" "settings" {
   data = merge(
     var.object_store == "minio" ? {
       HYDRO_S3_ACCESS_KEY_ID     = "hydro"
-      HYDRO_S3_SECRET_ACCESS_KEY = random_password.minio[0].result
+      HYDRO_S3_SECRET_ACCESS_KEY = random_password.minio["user"].result
     } : {},
     var.object_store == "external" && nonsensitive(var.s3_access_key_id != null) ? {
       HYDRO_S3_ACCESS_KEY_ID     = var.s3_access_key_id
@@ -53,6 +53,18 @@ resource "kubernetes_secret_v1" "settings" {
     } : {},
     nonsensitive(var.alert_webhook != null) ? { HYDRO_ALERT_WEBHOOK = var.alert_webhook } : {},
   )
+}
+
+resource "kubernetes_secret_v1" "minio" {
+  count = var.object_store == "minio" ? 1 : 0
+  metadata {
+    name      = "hydro-minio"
+    namespace = kubernetes_namespace_v1.this.metadata[0].name
+  }
+  data = {
+    user     = "root"
+    password = random_password.minio["root"].result
+  }
 }
 
 resource "kubernetes_secret_v1" "postgres" {

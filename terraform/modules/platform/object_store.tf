@@ -6,7 +6,7 @@ resource "helm_release" "minio" {
   values    = [yamlencode({ manifests = local.manifests.minio })]
   timeout   = 600
 
-  depends_on = [kubernetes_secret_v1.settings]
+  depends_on = [kubernetes_secret_v1.settings, kubernetes_secret_v1.minio]
 }
 
 resource "kubernetes_config_map_v1" "seed" {

@@ -5,12 +5,12 @@ variable "namespace" {
 }
 
 variable "image" {
-  description = "Image of hydro_pipeline as repository:tag; a new tag here is an upgrade."
+  description = "Image of hydro_pipeline as repository:tag, better with @sha256:digest; a new one is an upgrade."
   type        = string
 
   validation {
-    condition     = can(regex("^[^\\s:@]+(:[0-9]+/[^\\s:@]+)?:[\\w][\\w.-]*$", var.image))
-    error_message = "Give the image as repository:tag, for example hydro-pipeline:0.1.0."
+    condition     = can(regex("^[^\\s:@]+(:[0-9]+/[^\\s:@]+)?:[\\w][\\w.-]*(@sha256:[0-9a-f]{64})?$", var.image))
+    error_message = "Give the image as repository:tag or repository:tag@sha256:digest, for example hydro-pipeline:0.1.0."
   }
 }
 
@@ -169,8 +169,8 @@ variable "postgres_image" {
   default     = "docker.io/library/postgres:17.6"
 
   validation {
-    condition     = can(regex("^.+:[^/:]+$", var.postgres_image))
-    error_message = "Give the image as repository:tag."
+    condition     = can(regex("^[^@]+:[^/:@]+(@sha256:[0-9a-f]{64})?$", var.postgres_image))
+    error_message = "Give the image as repository:tag or repository:tag@sha256:digest."
   }
 }
 
@@ -186,8 +186,8 @@ variable "busybox_image" {
   default     = "docker.io/library/busybox:1.28"
 
   validation {
-    condition     = can(regex("^.+:[^/:]+$", var.busybox_image))
-    error_message = "Give the image as repository:tag."
+    condition     = can(regex("^[^@]+:[^/:@]+(@sha256:[0-9a-f]{64})?$", var.busybox_image))
+    error_message = "Give the image as repository:tag or repository:tag@sha256:digest."
   }
 }
 
@@ -228,4 +228,20 @@ variable "run_resources" {
     limits   = map(string)
   })
   default = null
+}
+
+variable "private_egress" {
+  description = "Private addresses, and ports other than 443, that runs may reach: a store or catalog of one's own."
+  type = list(object({
+    cidr = string
+    port = number
+  }))
+  default = []
+
+  validation {
+    condition = alltrue([
+      for place in var.private_egress : can(cidrhost(place.cidr, 0)) && place.port > 0 && place.port < 65536
+    ])
+    error_message = "Each place has a cidr, such as 10.1.2.3/32, and a port."
+  }
 }
