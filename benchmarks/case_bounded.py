@@ -38,14 +38,15 @@ class Cube:
 
 
 def run(bench: Bench) -> Iterator[Row]:
-    """One field over all, one with 100,000 corners, 1,000 and 90,000 fields side by side."""
+    """One field over all, one with 100,000 corners, 400 and 90,000 fields side by side."""
     for name, shapes in SHAPES.items():
-        made = measure(_statistics, name, repeat=bench.repeat)
+        made = measure(statistics_of, name, repeat=bench.repeat)
         before, value = made.value
         bench.say(f"bounded: {name}: {made.seconds} s, {before:.0f} MiB before; {value}")
         yield Row("bounded", f"peak memory, {shapes.__doc__}", made.peak_mib, "MiB",
                   target="<= 1024")  # fmt: skip
-        yield Row("bounded", f"statistics, {shapes.__doc__}", made.median, "s", target="<= 20")
+        yield Row("bounded", f"weights and statistics, {shapes.__doc__}", made.median, "s",
+                  target="<= 20" if name == "whole" else "")  # fmt: skip
 
 
 def _whole() -> list[Polygon]:
@@ -82,7 +83,7 @@ def _parcels() -> list[Polygon]:
 SHAPES = {"whole": _whole, "star": _star, "twenty": _twenty, "parcels": _parcels}
 
 
-def _statistics(name: str) -> tuple[float, Any]:
+def statistics_of(name: str) -> tuple[float, Any]:
     """Statistics of one day of the fields `name`, weights included."""
     from hydro_pipeline.area import Area
     from hydro_pipeline.fields.fields import Field

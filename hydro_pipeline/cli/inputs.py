@@ -88,6 +88,7 @@ def fields_put(
     """
     from hydro_pipeline.area_name import note
     from hydro_pipeline.fields.fields import check_file, put_fields
+    from hydro_pipeline.fields.size import check_size
     from hydro_pipeline.usecases.displaced import by_file
 
     pipeline = open_pipeline()
@@ -95,6 +96,7 @@ def fields_put(
     if own := note(name):
         warn(own)
     for file in files:
+        check_size(file.name, file.stat().st_size)
         data = file.read_bytes()
         checked = check_file(pipeline.store, area, file.name, data, force)
         for sentence in limited(by_file(pipeline.open(name), checked)):

@@ -21,6 +21,7 @@ from hydro_pipeline.fields.file import (
     read_features,
     reprojected,
 )
+from hydro_pipeline.fields.size import check_size
 from hydro_pipeline.parallel import in_threads
 from hydro_pipeline.settings import ZonalWeights
 from hydro_pipeline.storage.keys import fields_folder, fields_key, unreachable
@@ -224,6 +225,7 @@ def _read(store: Store, folder: str, stored: StoredObject) -> FieldsFile:
     source = printable(name)
     try:
         _check_name(name)
+        check_size(source, stored.size)
         data = store.get(stored.key)
         return FieldsFile(source, FieldsReading() if data is None else parse_fields(source, data))
     except (FieldsError, StoreAccessError) as error:

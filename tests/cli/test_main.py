@@ -105,6 +105,14 @@ def test_fields_are_listed_with_their_problems(hydro, demo_area, tmp_path):
     assert "warning: broken.geojson" in err
 
 
+def test_a_huge_file_is_refused_by_its_size(hydro, demo_area, tmp_path):
+    with (tmp_path / "huge.geojson").open("wb") as file:
+        file.truncate(200_000_000)
+    code, _, err = hydro("fields", "put", "demo", "huge.geojson")
+    assert code == 1
+    assert "huge.geojson: 200 MB of GeoJSON, and 100 MB are the most" in err
+
+
 def test_hostile_names_move_no_cursor_and_are_no_formula(hydro, demo_area, season, tmp_path):
     document = json.loads(season.fields_geojson)
     names = ["=1+1", "\x1b]0;owned\x07", "\u202eevil", "[red]x[/]", "a|<b>"]

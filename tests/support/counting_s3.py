@@ -24,6 +24,8 @@ class CountingS3:
 
     def __init__(self, fault: Callable[[str, str], str | None] = lambda method, path: None) -> None:
         self.requests: list[tuple[str, str]] = []
+        self.queries: list[tuple[str, str, str]] = []
+        """Method, path and query of each request."""
         self.fault = fault
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._server = make_server("127.0.0.1", 0, self._answer, threaded=True)
@@ -41,6 +43,7 @@ class CountingS3:
         self._thread.start()
         self.client().create_bucket(Bucket=BUCKET)
         self.requests.clear()
+        self.queries.clear()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -69,6 +72,7 @@ class CountingS3:
     def _answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         self.requests.append((method, path))
+        self.queries.append((method, path, environ.get("QUERY_STRING", "")))
         fault = self.fault(method, path)
         if fault == "after":
             list(self._moto(environ, lambda *a, **k: None))
