@@ -11,12 +11,11 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 
 from hydro_pipeline.cube.head import Head
-from hydro_pipeline.errors import DamagedCubeError, SceneError, SceneReadError
 from hydro_pipeline.ingest.chain import Chain, Made, commit, make
 from hydro_pipeline.ingest.look_ahead import DayFound
 from hydro_pipeline.ingest.report import DayReport
 from hydro_pipeline.ingest.workers import Cluster
-from hydro_pipeline.storage.notes import Step, note
+from hydro_pipeline.storage.notes import Step, noting
 
 
 def run(
@@ -26,8 +25,8 @@ def run(
 
     Nothing is being committed while a report is looked at. Raises `SceneReadError` where pixels
     cannot be read, `SceneError` where they never will be or contradict their item, `ClusterError`,
-    and what `commit` raises; of that day nothing is stored then but a note of what is wrong with
-    its scenes, and the days before stay.
+    and what `commit` raises; of that day nothing is stored then but a note of the error, and the
+    days before stay.
     """
     with ExitStack() as stack:
         if address := chain.settings.dask_scheduler:
@@ -64,11 +63,5 @@ def _commit(
     making: "Future[Made | None]",
     more: bool,
 ) -> tuple[Head, DayReport]:
-    try:
+    with noting(chain.store, chain.area.name, day, Step.DAY, chain.run_id):
         return commit(chain, head, day, reading.result(), making.result(), more)
-    except DamagedCubeError as error:
-        note(chain.store, chain.area.name, error.day or day, Step.CUBE, error, chain.run_id)
-        raise
-    except (SceneError, SceneReadError) as error:
-        note(chain.store, chain.area.name, day, Step.DAY, error, chain.run_id)
-        raise

@@ -4,7 +4,7 @@ import datetime as dt
 import itertools
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,7 +21,7 @@ from hydro_pipeline.stats.schema import to_rows
 from hydro_pipeline.stats.stale import Displaced, StalePairs, Wanted, stale_pairs
 from hydro_pipeline.stats.table import read_day, write_day
 from hydro_pipeline.stats.weights import FieldWeights
-from hydro_pipeline.storage.notes import Step, note
+from hydro_pipeline.storage.notes import Step, noting
 from hydro_pipeline.storage.store import Store
 
 RUNS_AT_ONCE = 8
@@ -74,7 +74,8 @@ class StatsUpdate:
     def run(self, days: Sequence[dt.date]) -> Iterator[StatsReport]:
         """Update the days, several at a time; reports come in order. Memory does not grow with
         the number of days. Raises `MissingDayError` before any work if a day is not in the cube,
-        and `DamagedCubeError` after all other days if one cannot be read, which has a note then.
+        and `DamagedCubeError` after all other days if one cannot be read. A day that fails has a
+        note then.
         """
         alike = self.cube.alike(days)
         damaged: list[DamagedCubeError] = []
@@ -120,26 +121,27 @@ class StatsUpdate:
         reports: list[StatsReport] = []
         for some in itertools.batched(days, held):
             started = time.perf_counter()
-            writing = []
-            files = requests.map(lambda day: read_day(self.store, area, day), some)
-            for day, file in zip(some, files, strict=True):
-                known = None if self.anew else file.rows
-                stale = stale_pairs(self.wanted, day, self.cube.revisions[day], known)
+            writing: list[tuple[dt.date, Future[None]]] = []
+            files = [requests.submit(read_day, self.store, area, day) for day in some]
+            for day, reading in zip(some, files, strict=True):
                 before = pixels.read
-                if stale or file.broken:
-                    try:
-                        rows = self._rows(day, stale.compute, pixels.under(day, stale.compute))
-                    except DamagedCubeError as error:
-                        note(self.store, area, day, Step.CUBE, error)
-                        damaged.append(error)
-                        continue
-                    writing.append(
-                        requests.submit(write_day, self.store, area, day, file, rows, stale.drop)
-                    )
+                try:
+                    with noting(self.store, area, day, Step.STATISTICS):
+                        file = reading.result()
+                        known = None if self.anew else file.rows
+                        stale = stale_pairs(self.wanted, day, self.cube.revisions[day], known)
+                        if stale or file.broken:
+                            rows = self._rows(day, stale.compute, pixels.under(day, stale.compute))
+                            put = self.store, area, day, file, rows, stale.drop
+                            writing.append((day, requests.submit(write_day, *put)))
+                except DamagedCubeError as error:
+                    damaged.append(error)
+                    continue
                 reports.append(self._report(day, stale, pixels.read - before, started))
                 started = time.perf_counter()
-            for written in writing:
-                written.result()
+            for day, written in writing:
+                with noting(self.store, area, day, Step.STATISTICS):
+                    written.result()
         return reports
 
     def _report(self, day: dt.date, stale: StalePairs, read: Amount, started: float) -> StatsReport:

@@ -1,11 +1,13 @@
 """Notes on what went wrong with an area's days: kept until it is mended, for status and page."""
 
+import contextlib
 import datetime as dt
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
-from hydro_pipeline.errors import HydroError
+from hydro_pipeline.errors import ConflictError, DamagedCubeError, HydroError, MissingDayError
 from hydro_pipeline.storage.keys import note_key, noted, scenes_folder
 from hydro_pipeline.storage.store import Store
 
@@ -63,17 +65,47 @@ def note(
     return made
 
 
+@contextlib.contextmanager
+def noting(
+    store: Store, area_name: str, day: dt.date, step: Step, run_id: str = ""
+) -> Iterator[None]:
+    """Leave a note of the error that what is done here on a day ends with; it is raised on.
+
+    Of a `DamagedCubeError` the note is on the day that is damaged. None is left of a
+    `MissingDayError` or a `ConflictError`: no day was begun, or another run made it. A note that
+    cannot be left hides nothing.
+    """
+    try:
+        yield
+    except (MissingDayError, ConflictError):
+        raise
+    except HydroError as error:
+        if isinstance(error, DamagedCubeError):
+            day, step = error.day or day, Step.CUBE
+        with contextlib.suppress(HydroError):
+            note(store, area_name, day, step, error, run_id)
+        raise
+
+
 def clear(store: Store, area_name: str, day: dt.date, step: Step) -> None:
     """Take the note of a step away, if there is one."""
     store.delete(note_key(area_name, day, step))
 
 
+def noted_days(store: Store, area_name: str, step: Step) -> frozenset[dt.date]:
+    """The days with a note of a step; one listing."""
+    return frozenset(day for day, noted in _kept(store, area_name) if noted is step)
+
+
 def notes(store: Store, area_name: str) -> list[Note]:
     """All notes on an area, by day; a note that cannot be read says so itself."""
-    found = [noted(o.key) for o in store.listing(scenes_folder(area_name))]
-    known = [(day, Step(step)) for day, step in filter(None, found) if step in Step]
-    read = (read_note(store, area_name, day, step) for day, step in known)
+    read = (read_note(store, area_name, day, step) for day, step in _kept(store, area_name))
     return sorted((each for each in read if each is not None), key=lambda n: (n.day, n.step))
+
+
+def _kept(store: Store, area_name: str) -> list[tuple[dt.date, Step]]:
+    found = [noted(o.key) for o in store.listing(scenes_folder(area_name))]
+    return [(day, Step(step)) for day, step in filter(None, found) if step in Step]
 
 
 def read_note(store: Store, area_name: str, day: dt.date, step: Step) -> Note | None:

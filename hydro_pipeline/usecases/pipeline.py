@@ -32,6 +32,7 @@ from hydro_pipeline.stats.stale import Displaced
 from hydro_pipeline.stats.update import StatsReport, StatsUpdate
 from hydro_pipeline.stats.weights import FieldWeights
 from hydro_pipeline.storage.keys import INPUTS, area_key, settled_key
+from hydro_pipeline.storage.notes import Step, clear, noted_days, noting
 from hydro_pipeline.storage.store import Store
 from hydro_pipeline.usecases.displaced import remember
 from hydro_pipeline.usecases.skipping import skip_failed
@@ -152,24 +153,30 @@ class Pipeline:
         because fields were edited is kept for status. Raises `MissingDayError` if a day is not in
         the cube, and `DamagedCubeError` after all other days if pixels of one cannot be read.
         """
-        with ThreadPoolExecutor(1) as pool:
+        if not days:
+            return
+        days = sorted(days)
+        with ThreadPoolExecutor(2) as pool, noting(self.store, name, days[0], Step.STATISTICS):
             pool.submit(load_kernel)
+            failed = pool.submit(noted_days, self.store, name, Step.STATISTICS)
             state = self.open(name).read()
-        cube = state.cube
-        if cube is None:
-            raise MissingDayError(
-                f"{name}: the cube is empty; run its days first: "
-                f"hydro run {name} --from {min(days)} --to {max(days)}"
-            )
-        check_meaning(cube.meaning, meaning(state.area, self.settings), cube.url)
+            cube, noted = state.cube, failed.result()
+            if cube is None:
+                raise MissingDayError(
+                    f"{name}: the cube is empty; run its days first: "
+                    f"hydro run {name} --from {days[0]} --to {days[-1]}"
+                )
+            check_meaning(cube.meaning, meaning(state.area, self.settings), cube.url)
         now = dt.datetime.now(dt.UTC)
         what = state.area, state.fields.fields, self.settings.zonal_weights
         with FieldWeights(self.store, *what) as weights:
             update = StatsUpdate(self.store, cube, state.wanted, weights, now, anew)
             displaced: list[Displaced] = []
             try:
-                for report in update.run(sorted(days)):
+                for report in update.run(days):
                     displaced += report.displaced
+                    if report.day in noted:
+                        clear(self.store, name, report.day, Step.STATISTICS)
                     yield report
             finally:
                 if displaced:
@@ -183,24 +190,29 @@ class Pipeline:
 
     def _made(self, area: Area, days: Sequence[dt.date], run_id: str) -> Generator[DayReport]:
         chain = Chain.of(self.store, area, self.settings, run_id)
-        head = look(open_head(chain.target), days[0])
-        found = read_ahead(self._sources(area, days), area, self.settings, chain.tiling)
+        with noting(self.store, area.name, days[0], Step.DAY, run_id):
+            head = look(open_head(chain.target), days[0])
+        found = read_ahead(self._sources(area, days, run_id), area, self.settings, chain.tiling)
         yield from run(chain, head, found, days[-1])
 
     def _skip(self, area: Area, day: dt.date, error: SceneError) -> bool:
         return skip_failed(self.store, self.catalog, area, self.settings, day, error)
 
-    def _sources(self, area: Area, days: Sequence[dt.date]) -> Iterator[tuple[dt.date, Sources]]:
+    def _sources(
+        self, area: Area, days: Sequence[dt.date], run_id: str
+    ) -> Iterator[tuple[dt.date, Sources]]:
         """What each day can be made from, searched for `SEARCH_DAYS` at once.
 
         Raises `AreaError` where a cube would begin without any scene, and none is there on any day.
         """
         for start in range(0, len(days), SEARCH_DAYS):
-            found = read_sources(self.store, self.catalog, area, days[start : start + SEARCH_DAYS])
-            known = any(each.offered or each.recorded.items for each in found.values())
-            if not known and Cube.open(self.store, area.name) is None:
-                self.catalog.check_covers(area)
-            keep_missing(self.store, area.name, found)
+            some = days[start : start + SEARCH_DAYS]
+            with noting(self.store, area.name, some[0], Step.DAY, run_id):
+                found = read_sources(self.store, self.catalog, area, some)
+                known = any(each.offered or each.recorded.items for each in found.values())
+                if not known and Cube.open(self.store, area.name) is None:
+                    self.catalog.check_covers(area)
+                keep_missing(self.store, area.name, found)
             yield from found.items()
 
     def _made_by(self, name: str, day: dt.date, run_id: str) -> bool:

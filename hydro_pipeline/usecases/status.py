@@ -1,7 +1,7 @@
 """How an area stands."""
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -88,7 +88,11 @@ def status(state: AreaState, today: dt.date) -> AreaStatus:
         outcomes=_outcomes(cube, records) if cube else {},
         refused={day: len(found) for day in records if (found := refused_of(records[day]))},
         warnings=tuple(text for _, warnings in reversed(told) for text in warnings),
-        notes=tuple(_stays(note, cube) for note in notes(state.store, state.name)),
+        notes=tuple(
+            _stays(note, cube)
+            for note in notes(state.store, state.name)
+            if _stands(note, cube, stale)
+        ),
         missing=missing,
         left_out=tuple(decisions.values()),
         problems=tuple(problems),
@@ -108,6 +112,15 @@ def _or_told[T](problems: list[str], read: Callable[[], T]) -> T | None:
     except StoredObjectError as error:
         problems.append(str(error))
         return None
+
+
+def _stands(note: Note, cube: Cube | None, stale: Sequence[dt.date]) -> bool:
+    """Whether what is noted is still so: not of rows that are right or not wanted any more, nor of
+    a day before the cube, which will never be made.
+    """
+    if note.step is Step.STATISTICS:
+        return note.day in stale
+    return cube is None or note.day >= cube.first_day
 
 
 def _stays(note: Note, cube: Cube | None) -> Note:

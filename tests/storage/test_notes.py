@@ -4,9 +4,16 @@ import datetime as dt
 
 import pytest
 
-from hydro_pipeline.errors import CatalogUnavailableError, SceneGoneError, SceneReadError
+from hydro_pipeline.errors import (
+    CatalogUnavailableError,
+    ConflictError,
+    MissingDayError,
+    SceneGoneError,
+    SceneReadError,
+    StoreUnavailableError,
+)
 from hydro_pipeline.storage.keys import note_key
-from hydro_pipeline.storage.notes import Step, clear, note, notes
+from hydro_pipeline.storage.notes import Step, clear, note, noted_days, notes, noting
 from hydro_pipeline.storage.store import Store
 
 DAY, NEXT = dt.date(2024, 4, 2), dt.date(2024, 4, 3)
@@ -68,3 +75,31 @@ def test_a_broken_note_says_so_and_can_be_replaced(store, data):
     assert "2024-04-02.cube.failed.json cannot be read" in left.error
     assert note(store, "farm", DAY, Step.CUBE, SceneReadError("new")).times == 1
     assert [n.error for n in notes(store, "farm")] == ["new"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "left"),
+    [
+        (CatalogUnavailableError, [NEXT]),
+        (StoreUnavailableError, [NEXT]),
+        (ConflictError, []),
+        (MissingDayError, []),
+        (RuntimeError, []),
+    ],
+)
+def test_errors_of_a_day_are_noted_and_raised_on(store, kind, left):
+    with pytest.raises(kind, match="down"), noting(store, "farm", NEXT, Step.STATISTICS, "run-1"):
+        raise kind("down")
+    assert [n.day for n in notes(store, "farm")] == left
+    assert all((n.cause, n.run_id) == (kind.__name__, "run-1") for n in notes(store, "farm"))
+    assert noted_days(store, "farm", Step.STATISTICS) == set(left)
+    assert noted_days(store, "farm", Step.DAY) == frozenset()
+
+
+def test_a_note_that_cannot_be_written_hides_nothing(store, monkeypatch):
+    def refuse(key, data):
+        raise StoreUnavailableError("the store too")
+
+    monkeypatch.setattr(store, "put", refuse)
+    with pytest.raises(SceneGoneError, match="lost"), noting(store, "farm", DAY, Step.DAY):
+        raise SceneGoneError("lost")
