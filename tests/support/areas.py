@@ -67,6 +67,11 @@ def table(pipeline: Pipeline, name: str = AREA) -> list[dict[str, Any]]:
     return pipeline.open(name).stats().drop_columns(["computed_at"]).to_pylist()
 
 
+def content(pipeline: Pipeline, name: str = AREA) -> tuple[Any, Any]:
+    """Pixels and rows of an area."""
+    return pixels(pipeline, name), table(pipeline, name)
+
+
 def stored(pipeline: Pipeline) -> dict[str, str]:
     """Every object that holds data, by key, with its ETag."""
     return {

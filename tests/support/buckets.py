@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -33,6 +34,14 @@ class Bucket:
         """Settings whose root is in the bucket, with `overrides` by field name."""
         ours = {k.removeprefix("HYDRO_").lower(): v for k, v in self.environment.items()}
         return Settings.load(**(ours | overrides))
+
+    def put_folder(self, folder: Path, prefix: str) -> None:
+        """Put what a root in a directory holds under a prefix, so that it is one in the bucket."""
+        for path in sorted(folder.rglob("*")):
+            key = path.relative_to(folder)
+            if path.is_file() and key.parts[0] != ".locks":
+                body = path.read_bytes()
+                self.client.put_object(Bucket=self.name, Key=f"{prefix}/{key}", Body=body)
 
     def keys(self) -> list[str]:
         """Every key in the bucket, sorted."""

@@ -102,9 +102,9 @@ def refusing(monkeypatch):
             sound(store, key, data, etag)
 
         sound = Store.put_if
-        with monkeypatch.context() as patched, pytest.raises(StoreUnavailableError, match=str(day)):
+        with monkeypatch.context() as patched:
             patched.setattr(Store, "put_if", put_if)
-            yield
+            yield pytest.raises(StoreUnavailableError, match=str(day))
 
     return refuse
 
@@ -113,7 +113,7 @@ def test_rows_that_could_not_be_made_are_told_until_they_are(season, tmp_path, r
     days, pipeline = days_of(season), set_up(season, tmp_path)
     run(pipeline, days[:4])
     put_late_fields(pipeline, season)
-    with refusing(days[1]):
+    with refusing(days[1]) as refused, refused:
         list(pipeline.update_field_stats("farm", days[:4]))
     failed = [(days[1], Step.STATISTICS, "StoreUnavailableError")]
     assert told(pipeline, days[3]) == failed
@@ -128,7 +128,7 @@ def test_rows_that_are_not_wanted_any_more_are_not_told(season, tmp_path, refusi
     days, pipeline = days_of(season), set_up(season, tmp_path)
     run(pipeline, days[:2])
     put_late_fields(pipeline, season)
-    with refusing(days[1]):
+    with refusing(days[1]) as refused, refused:
         list(pipeline.update_field_stats("farm", days[1:2]))
     assert told(pipeline, days[1]) == [(days[1], Step.STATISTICS, "StoreUnavailableError")]
     pipeline.store.delete("inputs/farm/fields/late.geojson")

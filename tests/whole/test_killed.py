@@ -1,86 +1,219 @@
-"""A process killed at any moment leaves whole days, and a rerun ends as if nothing happened."""
+"""A process killed at any moment loses nothing, and what it did can be done again to its end."""
 
+import hashlib
+import json
 import os
 import random
-import subprocess
-import sys
+import shutil
+import signal
+import threading
 import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from hydro_pipeline.cube.read import Cube
+from hydro_pipeline.settings import Settings
+from hydro_pipeline.simulation.season import Season
 from hydro_pipeline.stats.table import read_day, stored_days
 from hydro_pipeline.usecases.pipeline import Pipeline
-from tests.support.areas import days_of, enter, pixels, run, table
+from tests.support.areas import AREA, content, pixels, run, set_up
+from tests.support.buckets import make_bucket
+from tests.support.fault_proxy import Fault, FaultProxy, Kind
+from tests.support.killed import Forks
+from tests.support.killed_operations import OPERATIONS
+from tests.support.operations import DAYS, begun, tiny_season
 
-CHILD = """
-import datetime as dt, sys
-from hydro_pipeline.usecases.pipeline import Pipeline
-from hydro_pipeline.settings import Settings
-pipeline = Pipeline(Settings.load())
-first = dt.date.fromisoformat(sys.argv[1])
-days = [first + dt.timedelta(n) for n in range(int(sys.argv[2]))]
-print("ready", flush=True)
-sys.stdin.readline()
-for _ in pipeline.ingest_days("farm", days):
-    pass
-for _ in pipeline.update_field_stats("farm", days):
-    pass
-"""
+FROM = {"runs": "entered", "late scenes": "poor", "creation": "nothing"}
+"""The state that an operation is done from, if not `begun`."""
 
 
-def run_and_kill(season, environment, after):
-    """Run the season in a child process and kill it after `after` seconds, None: let it end."""
-    arguments = [str(season.first_day), str(season.days)]
-    child = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", CHILD, *arguments],
-        env=os.environ | environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert child.stdin is not None
-    assert child.stdout is not None
-    assert child.stdout.readline() == "ready\n"
-    started = time.perf_counter()
-    child.stdin.write("go\n")
-    child.stdin.flush()
+@dataclass
+class Place:
+    """Where an operation is done: files beside the root, and the settings that lead to the root."""
+
+    folder: Path
+    settings: dict[str, Any]
+
+    @property
+    def pipeline(self) -> Pipeline:
+        return Pipeline(Settings.load(**self.settings))
+
+    def result(self) -> Any:
+        """Cube, rows, fields, page, and every file that was exported."""
+        pipeline = self.pipeline
+        files = sorted(path for path in (self.folder / "export").rglob("*") if path.is_file())
+        return (
+            content(pipeline),
+            pipeline.open(AREA).fields.fields,
+            pipeline.store.get(f"reports/{AREA}/index.html"),
+            {
+                str(path.relative_to(self.folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+                for path in files
+            },
+        )
+
+
+@dataclass
+class States:
+    """States of an area, each the folder of a root, made once; and new places that are in them."""
+
+    season: Season
+    folder: Path
+    places: int = field(default=0)
+
+    def __post_init__(self) -> None:
+        items = json.loads((self.season.directory / "items.json").read_text())
+        first = f"{DAYS[0]:%Y%m%d}"
+        items["features"] = [item for item in items["features"] if first not in item["id"]]
+        poor = self.season.directory / "poor.json"
+        poor.write_text(json.dumps(items))
+        (self.folder / "nothing").mkdir()
+        set_up(self.season, self.folder / "entered")
+        begun(self.season, self.folder / "begun")
+        run(set_up(self.season, self.folder / "poor", catalog=str(poor)), DAYS)
+
+    def place(self, operation: str, s3: str | None) -> Place:
+        """A place for an operation, in a bucket of the server at `s3`, or in a directory."""
+        self.places += 1
+        folder = self.folder / f"place{self.places}"
+        folder.mkdir()
+        area = self.season.area(AREA)
+        (folder / "area.geojson").write_bytes(area.to_geojson())
+        (folder / "fields.geojson").write_bytes(self.season.fields_geojson)
+        (folder / "late.geojson").write_bytes(self.season.late_fields_geojson)
+        state = self.folder / FROM.get(operation, "begun")
+        catalog = {"catalog": str(self.season.directory / "items.json")}
+        if s3 is None:
+            if state.name != "nothing":
+                shutil.copytree(state, folder / "root")
+            return Place(folder, {"root": str(folder / "root"), **catalog})
+        bucket = make_bucket(s3)
+        bucket.put_folder(state, "data")
+        if state.name == "nothing":
+            bucket.client.delete_bucket(Bucket=bucket.name)
+        ours = {k.removeprefix("HYDRO_").lower(): v for k, v in bucket.environment.items()}
+        return Place(folder, ours | catalog)
+
+
+def days(pipeline: Pipeline) -> dict[Any, Any]:
+    cube = Cube.open(pipeline.store, AREA)
+    return {} if cube is None else dict(zip(cube.days, pixels(pipeline), strict=True))
+
+
+def kill(process: int) -> bool:
+    os.kill(process, signal.SIGKILL)
+    return True
+
+
+@pytest.fixture(scope="module")
+def states(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("states")
+    return States(tiny_season(folder / "season"), folder)
+
+
+@pytest.fixture(scope="module")
+def forks():
+    with Forks() as program:
+        yield program
+
+
+@pytest.fixture(scope="module")
+def proxy(s3_server):
+    with FaultProxy(s3_server, s3=True) as before_s3:
+        yield before_s3
+
+
+class Killer:
+    """Kills an operation at random moments, and says what came of it."""
+
+    def __init__(self, states: States, forks: Forks, proxy: FaultProxy | None) -> None:
+        self.states, self.forks, self.proxy = states, forks, proxy
+
+    def undisturbed(self, operation: str) -> tuple[Place, float]:
+        """Where it was done to its end, and its length: requests to S3, or seconds."""
+        place = self.place(operation)
+        started = time.perf_counter()
+        begun = len(self.proxy.requests) if self.proxy else 0
+        self.forks.start(operation, place.folder, **place.settings)
+        assert self.forks.end() == 0
+        if self.proxy:
+            return place, len(self.proxy.requests) - begun
+        return place, time.perf_counter() - started
+
+    def place(self, operation: str) -> Place:
+        return self.states.place(operation, self.proxy and self.proxy.url)
+
+    def kill(self, operation: str, length: float, rng: random.Random) -> tuple[Place, bool]:
+        """Where it was killed, and whether it was before its end."""
+        place = self.place(operation)
+        if self.proxy is None:
+            process = self.forks.start(operation, place.folder, **place.settings)
+            time.sleep(rng.uniform(0, length))
+            os.kill(process, signal.SIGKILL)
+            return place, self.forks.end() != 0
+        number, done, count = rng.randrange(round(length)), rng.random() < 0.5, iter(range(10**9))
+        started = threading.Event()
+        process = 0
+
+        def now(_method: str, _path: str) -> bool:
+            if next(count) == number:
+                started.wait(10)
+                os.kill(process, signal.SIGKILL)
+                return not done
+            return False
+
+        self.proxy.fault = Fault(Kind.RESET, now)
+        process = self.forks.start(operation, place.folder, **place.settings)
+        started.set()
+        code = self.forks.end()
+        self.proxy.fault = None
+        return place, code != 0
+
+
+def outcome(place: Place, operation: str, before: Any, expected: Any) -> str:
+    """`lost`, `wedged` with the error, or empty; `before` and `expected` are cube and results."""
+    after = dict(zip(DAYS, expected[0][0], strict=False))
     try:
-        child.wait(after)
-    except subprocess.TimeoutExpired:
-        child.kill()
-    child.wait(60)
-    child.stdin.close()
-    child.stdout.close()
-    return time.perf_counter() - started
+        for day, found in days(place.pipeline).items():
+            if found not in (before.get(day), after.get(day)):
+                return f"lost: {day} is neither as before nor as after"
+        for day in stored_days(place.pipeline.store, AREA):
+            if read_day(place.pipeline.store, AREA, day).broken:
+                return f"lost: the rows of {day} are half written"
+        OPERATIONS[operation](place.pipeline, place.folder)
+    except Exception as error:
+        return f"wedged: {type(error).__name__}: {error}"
+    return "" if place.result() == expected else "lost: another result"
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
-def test_killed_on_s3(season, s3, s3_server, tmp_path, kills):
-    catalog = {"catalog": str(season.directory / "items.json")}
-    reference = enter(Pipeline(s3.settings(root=f"s3://{s3.name}/reference", **catalog)), season)
-    started = time.perf_counter()
-    run(reference, days_of(season))
-    lasts = time.perf_counter() - started
-    expected = pixels(reference)
+def test_a_run_killed_on_s3(states, forks, proxy):
+    killer = Killer(states, forks, proxy)
+    reference, length = killer.undisturbed("runs")
+    place, killed = killer.kill("runs", length, random.Random(4))
+    assert killed
+    assert outcome(place, "runs", {}, reference.result()) == ""
 
-    rng = random.Random(kills)
-    reached = set()
-    for _ in range(kills):
-        root = f"s3://{s3.name}/killed{rng.randrange(3)}"
-        pipeline = enter(Pipeline(s3.settings(root=root, **catalog)), season)
-        environment = s3.environment | {"HYDRO_ROOT": root, "HYDRO_CATALOG": catalog["catalog"]}
-        run_and_kill(season, environment, rng.uniform(0, 1.2 * lasts))
-        survived = pixels(pipeline)
-        reached.add(len(survived))
-        assert survived == expected[: len(survived)]
-        for day in stored_days(pipeline.store, "farm"):
-            assert read_day(pipeline.store, "farm", day).broken is None
-    if kills >= 20:
-        assert len(reached) > 1, "every kill came at the same moment"
-    for n in range(3):
-        root = f"s3://{s3.name}/killed{n}"
-        pipeline = enter(Pipeline(s3.settings(root=root, **catalog)), season)
-        environment = s3.environment | {"HYDRO_ROOT": root, "HYDRO_CATALOG": catalog["catalog"]}
-        run_and_kill(season, environment, 120)
-        assert pixels(pipeline) == expected
-        assert table(pipeline) == table(reference)
+
+@pytest.mark.slow
+def test_112_kills(states, forks, proxy, capsys):
+    rng, told, wrong = random.Random(1), [], []
+    for operation in OPERATIONS:
+        for root, before in (("directory", None), ("S3", proxy)):
+            killer = Killer(states, forks, before)
+            state = {} if operation == "creation" else days(killer.place(operation).pipeline)
+            reference, length = killer.undisturbed(operation)
+            expected, killed, found = reference.result(), 0, []
+            for _ in range(7):
+                place, early = killer.kill(operation, length, rng)
+                killed += early
+                found += [f for f in [outcome(place, operation, state, expected)] if f]
+            lost = sum(f.startswith("lost") for f in found)
+            told.append(f"{operation:12} {root:9} {killed:5} {lost:5} {len(found) - lost:7}")
+            wrong += [f"{operation} on {root}: {f}" for f in found]
+            assert killed, f"{operation} on {root}: every kill came too late"
+    with capsys.disabled():
+        print("", "operation    root      kills  lost  wedged", *told, sep="\n")
+    assert wrong == []
