@@ -169,7 +169,7 @@ def test_values_that_are_counted_give_what_sorted_ones_give(
 
 
 @given(many_polygons, st.sampled_from(ZonalWeights))
-@settings(deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_a_large_polygon_has_the_same_weights_in_parts(
     shapes: list[BaseGeometry], method: ZonalWeights
 ) -> None:
@@ -179,7 +179,8 @@ def test_a_large_polygon_has_the_same_weights_in_parts(
         patched.setattr(coverage, "BATCH_PIXELS", 0)
         patched.setattr(coverage, "TILE", 5)
         parts = build_weights(of, UTM, method)
-    assert parts.total == pytest.approx(whole.total, rel=1e-12)
+    # exactextract's fractions are single precision.
+    assert parts.total == pytest.approx(whole.total, rel=1e-6)
     assert parts.pixels.tolist() == whole.pixels.tolist()
     for ours, expected in zip(pixels(parts), pixels(whole), strict=True):
         assert ours == pytest.approx(expected, abs=1e-6)
