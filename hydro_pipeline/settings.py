@@ -6,12 +6,14 @@ from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import unquote
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from hydro_pipeline.errors import SettingError
 from hydro_pipeline.product import PRODUCT, Product
+from hydro_pipeline.urls import check_address, shown
 
 EARTH_SEARCH = "https://earth-search.aws.element84.com/v1"
 
@@ -61,6 +63,21 @@ class Settings(BaseSettings):
         default=EARTH_SEARCH,
         description="Root of a STAC API, or path or URL of a static ItemCollection "
         "whose asset hrefs are relative to it.",
+    )
+    catalog_login: SecretStr | None = Field(
+        default=None,
+        description="`name:password` of the catalog, sent to its own host alone; may stand in its "
+        "address too.",
+    )
+    trusted: Annotated[tuple[str, ...], CommaSeparated] = Field(
+        default=(),
+        description="Hosts inside a network or without TLS, and folders of this machine, that "
+        "imagery is read from though the catalog is elsewhere, comma separated.",
+    )
+    ca_file: str | None = Field(
+        default=None,
+        description="Certificates (PEM) of private authorities, trusted besides the public ones by "
+        "catalog, imagery and bucket; workers of a Dask cluster need it at the same path.",
     )
     collection: str = Field(
         default=PRODUCT.sensor.collection, description="STAC collection to search."
@@ -128,7 +145,19 @@ class Settings(BaseSettings):
         description="Address of the Dagster UI, for the links in alerts.",
     )
 
-    @field_validator("areas", "clear_classes", mode="before")
+    @model_validator(mode="before")
+    @classmethod
+    def _login_of_catalog(cls, values: Any) -> Any:
+        """A login in the catalog's address becomes the setting that is never shown."""
+        source = values.get("catalog")
+        match = isinstance(source, str) and re.match(r"(https?://)([^/?#]*)@(.*)", source, re.S)
+        if not match:
+            return values
+        name, _, password = match[2].partition(":")
+        login = f"{unquote(name)}:{unquote(password)}"
+        return {**values, "catalog": match[1] + match[3], "catalog_login": login}
+
+    @field_validator("areas", "clear_classes", "trusted", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):
@@ -144,6 +173,8 @@ class Settings(BaseSettings):
         "s3_access_key_id",
         "s3_secret_access_key",
         "alert_webhook",
+        "catalog_login",
+        "ca_file",
         mode="before",
     )
     @classmethod
@@ -168,8 +199,41 @@ class Settings(BaseSettings):
     @field_validator("dask_scheduler")
     @classmethod
     def _scheduler_address(cls, value: str | None) -> str | None:
-        if value is not None and not re.fullmatch(r"(tcp|tls|ws|wss)://[^/\s]+:\d+/?", value):
+        if value is not None and not re.fullmatch(r"(tcp|tls|ws|wss)://[^/@\s]+:\d+/?", value):
             raise ValueError("give the address of a Dask scheduler, for example tcp://host:8786")
+        return value
+
+    @field_validator("catalog")
+    @classmethod
+    def _catalog_address(cls, value: str) -> str:
+        if value.startswith(("http://", "https://")):
+            check_address(value)
+        return value
+
+    @field_validator("s3_endpoint_url", "ui_url")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        if value is not None:
+            check_address(value)
+        return value
+
+    @field_validator("catalog_login")
+    @classmethod
+    def _name_and_password(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and ":" not in value.get_secret_value():
+            raise ValueError("give name:password")
+        return value
+
+    @field_validator("ca_file")
+    @classmethod
+    def _certificates(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                text = Path(value).read_bytes()
+            except OSError as error:
+                raise ValueError(f"cannot be read: {error.strerror}") from None
+            if b"-----BEGIN CERTIFICATE-----" not in text:
+                raise ValueError("holds no certificate in PEM")
         return value
 
     @field_validator("root")
@@ -193,7 +257,7 @@ class Settings(BaseSettings):
             settings = cls(**overrides)
         except ValidationError as error:
             problems = "; ".join(
-                f"HYDRO_{'_'.join(str(p) for p in e['loc'][:1]).upper()}={e.get('input')!r}: "
+                f"HYDRO_{'_'.join(str(p) for p in e['loc'][:1]).upper()}={_input(e)}: "
                 f"{e['msg'].removeprefix('Value error, ')}"
                 for e in error.errors(include_url=False)
             )
@@ -219,3 +283,12 @@ class Settings(BaseSettings):
         return self.catalog.startswith(("http://", "https://")) and Path(
             self.catalog
         ).suffix.lower() not in {".json", ".geojson"}
+
+
+def _input(error: Any) -> str:
+    """What was given, as people may see it."""
+    name = str(error["loc"][0]) if error["loc"] else ""
+    field = Settings.model_fields.get(name)
+    if field is not None and "SecretStr" in str(field.annotation):
+        return "(hidden)"
+    return shown(repr(error.get("input")))

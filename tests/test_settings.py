@@ -3,6 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
+from hydro_pipeline.cli.terminal import settings_rows
 from hydro_pipeline.errors import SettingError
 from hydro_pipeline.settings import EARTH_SEARCH, Settings, ZonalWeights
 
@@ -111,3 +112,41 @@ def test_keys_do_not_show():
 )
 def test_what_kind_of_catalog(catalog, is_api):
     assert Settings.load(catalog=catalog).catalog_is_api is is_api
+
+
+SECRET = "sw0rd"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("catalog", f"https://stac.example.com/v1?token={SECRET}"),
+        ("catalog", f"https://me:{SECRET}@stac.example.com/v1?token={SECRET}"),
+        ("catalog", f"https://stac.example.com/v1#{SECRET}"),
+        ("s3_endpoint_url", f"https://me:{SECRET}@minio:9000"),
+        ("ui_url", f"https://{SECRET}@ui.example.com"),
+        ("dask_scheduler", f"tls://me:{SECRET}@host:8786"),
+        ("catalog_login", SECRET),
+    ],
+)
+def test_secrets_in_addresses_are_refused_without_being_shown(name, value):
+    with pytest.raises(SettingError, match=f"HYDRO_{name.upper()}=") as error:
+        Settings.load(**{name: value})
+    assert SECRET not in str(error.value)
+
+
+def test_a_login_in_the_catalogs_address_is_kept_apart(monkeypatch):
+    monkeypatch.setenv("HYDRO_CATALOG", f"https://me%40home:{SECRET}%2F@stac.example.com/v1")
+    settings = Settings.load()
+    assert settings.catalog == "https://stac.example.com/v1"
+    assert settings.catalog_login.get_secret_value() == f"me@home:{SECRET}/"
+    for text in (repr(settings), str(settings_rows(settings)), settings.model_dump_json()):
+        assert SECRET not in text
+
+
+def test_a_file_of_authorities_is_one(tmp_path):
+    with pytest.raises(SettingError, match=r"HYDRO_CA_FILE=.*No such file"):
+        Settings.load(ca_file=str(tmp_path / "none.pem"))
+    (tmp_path / "empty.pem").write_text("")
+    with pytest.raises(SettingError, match="holds no certificate"):
+        Settings.load(ca_file=str(tmp_path / "empty.pem"))

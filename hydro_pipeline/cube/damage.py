@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import icechunk
-from zarr.core.sync import sync
 
 from hydro_pipeline.cube.layout import ARRAYS
+from hydro_pipeline.cube.waiting import sync
 from hydro_pipeline.errors import DamagedCubeError
 from hydro_pipeline.grid import Tiling, Window
 from hydro_pipeline.storage.keys import cube_area

@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from zarr.core.sync import sync
-
 from hydro_pipeline.cube.head import Head, Id, Known, create_repository, grow, known_of
 from hydro_pipeline.cube.layout import ARRAYS, DAILY
 from hydro_pipeline.cube.part import DayPart, Written
 from hydro_pipeline.cube.read import BRANCH, translated
 from hydro_pipeline.cube.repeat import repeat
 from hydro_pipeline.cube.tail import Chunk, refresh
+from hydro_pipeline.cube.waiting import sync
 from hydro_pipeline.days import day_number
 from hydro_pipeline.grid import Window
 
@@ -90,14 +89,16 @@ class DayEdit:
             if changed or dailies_changed:
                 bytes_written = sync(self._encoded_bytes([*chunks, *later.chunks]))
                 with target.store.lock(target.key):
-                    snapshot = session.commit(
-                        f"{target.area.name} {self.day}",
-                        metadata={
-                            "area": target.area.name,
-                            "day": str(self.day),
-                            "refreshed": [str(d) for d in later.days],
-                            **metadata,
-                        },
+                    snapshot = sync(
+                        session.commit_async(
+                            f"{target.area.name} {self.day}",
+                            metadata={
+                                "area": target.area.name,
+                                "day": str(self.day),
+                                "refreshed": [str(d) for d in later.days],
+                                **metadata,
+                            },
+                        )
                     )
         known = Known(snapshot, self.known.first or self.day, part.arrays, visited)
         commit = Commit(
@@ -164,7 +165,7 @@ def begin(head: Head, day: dt.date, mends: bool = False) -> DayEdit:
         target.position(day, None, 0)
         repository = create_repository(target)
     with translated(target.url):
-        session = head.session or repository.writable_session(BRANCH)
+        session = head.session or sync(repository.writable_session_async(BRANCH))
         known = known_of(head, session)
         length = int(known.arrays["time"].shape[0])
         index = target.position(day, known.first, length)

@@ -8,7 +8,6 @@ from typing import Any
 
 import icechunk
 import zarr
-from zarr.core.sync import sync
 from zarr.storage import StorePath
 
 from hydro_pipeline.cube.layout import (
@@ -21,6 +20,7 @@ from hydro_pipeline.cube.layout import (
 from hydro_pipeline.cube.part import DayPart
 from hydro_pipeline.cube.read import BRANCH, open_repository, translated
 from hydro_pipeline.cube.target import Target
+from hydro_pipeline.cube.waiting import sync
 from hydro_pipeline.days import day_number, number_day
 from hydro_pipeline.grid import Pixels, Window, nothing
 
@@ -74,7 +74,7 @@ def look(head: Head, day: dt.date) -> Head:
     known = session = None
     if head.repository is not None:
         with translated(head.target.url):
-            session = head.repository.writable_session(BRANCH)
+            session = sync(head.repository.writable_session_async(BRANCH))
             if (arrays := _stored_arrays(head.target, session)) is not None:
                 known = _asked(session, arrays)
     length = known.arrays["time"].shape[0] if known else 0
@@ -96,7 +96,7 @@ def prepare(head: Head) -> Head:
     if head.repository is None:
         return head
     with translated(head.target.url):
-        session = head.repository.writable_session(BRANCH)
+        session = sync(head.repository.writable_session_async(BRANCH))
         return replace(head, session=session, fork=session.fork())
 
 
@@ -171,8 +171,10 @@ def create_repository(target: Target) -> icechunk.Repository:
         if repository is not None:
             return repository
         storage = target.store.icechunk_storage(target.key)
-        return icechunk.Repository.create(
-            storage, config=repository_config(), check_clean_root=False
+        return sync(
+            icechunk.Repository.create_async(
+                storage, config=repository_config(), check_clean_root=False
+            )
         )
 
 

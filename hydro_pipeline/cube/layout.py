@@ -9,6 +9,7 @@ import zarr
 from odc.geo.xr import xr_coords
 from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
 
+from hydro_pipeline import deadlines
 from hydro_pipeline.area import Area
 from hydro_pipeline.errors import CubeMeaningError
 from hydro_pipeline.product import NODATA, PRODUCT
@@ -125,6 +126,7 @@ def repository_config() -> icechunk.RepositoryConfig:
     config = icechunk.RepositoryConfig.default()
     config.num_updates_per_repo_info_file = UPDATES_LISTED
     config.caching = icechunk.CachingConfig(num_bytes_chunks=CACHE_BYTES)
+    config.storage = storage_settings()
     config.manifest = icechunk.ManifestConfig(
         max_concurrent_manifest_fetches_during_commit=MANIFESTS_AT_ONCE,
         preload=icechunk.ManifestPreloadConfig(
@@ -141,6 +143,20 @@ def repository_config() -> icechunk.RepositoryConfig:
         ),
     )
     return config
+
+
+def storage_settings() -> icechunk.StorageSettings:
+    """How long Icechunk waits for a bucket. What comes of an answer's body has no deadline here:
+    see `waiting`.
+    """
+    deadline = deadlines.ICECHUNK
+    return icechunk.StorageSettings(
+        timeouts=icechunk.StorageTimeoutSettings(
+            connect_timeout_ms=round(deadline.connect * 1000),
+            read_timeout_ms=round(deadline.read * 1000),
+            operation_timeout_ms=round(deadline.total * 1000),
+        )
+    )
 
 
 def create_arrays(store: icechunk.IcechunkStore, area: Area, meaning: dict[str, Any]) -> None:

@@ -4,6 +4,8 @@ import datetime as dt
 from dataclasses import dataclass
 
 from hydro_pipeline.cube.read import open_repository, translated
+from hydro_pipeline.cube.waiting import sync
+from hydro_pipeline.deadlines import UPKEEP_S
 from hydro_pipeline.storage.keys import cube_key
 from hydro_pipeline.storage.store import Store
 
@@ -45,8 +47,8 @@ def maintain(store: Store, area_name: str, now: dt.datetime, keep_days: int = KE
     before = now - dt.timedelta(keep_days)
     key = cube_key(area_name)
     with translated(store.url(key)), store.lock(key):
-        expired = repository.expire_snapshots(older_than=before)
-        found = repository.garbage_collect(before)
+        expired = sync(repository.expire_snapshots_async(older_than=before), UPKEEP_S)
+        found = sync(repository.garbage_collect_async(before), UPKEEP_S)
     return Upkeep(
         area_name,
         len(expired),

@@ -10,12 +10,12 @@ from typing import Any
 import icechunk
 import numpy as np
 import zarr
-from zarr.core.sync import sync
 
 from hydro_pipeline.composite.kernel import count
 from hydro_pipeline.cube.layout import ARRAYS
 from hydro_pipeline.cube.read import read_pixels, translated
 from hydro_pipeline.cube.repeat import Position
+from hydro_pipeline.cube.waiting import sync
 from hydro_pipeline.days import number_day
 from hydro_pipeline.errors import DamagedCubeError
 from hydro_pipeline.grid import Pixels, Tiling, Window, nothing

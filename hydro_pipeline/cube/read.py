@@ -17,10 +17,10 @@ import zarr
 from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from zarr.core.sync import sync
 
 from hydro_pipeline.cube.damage import damage, damages
 from hydro_pipeline.cube.layout import ARRAYS, DAILY, MEANING, completed, repository_config
+from hydro_pipeline.cube.waiting import limit_zarr, sync
 from hydro_pipeline.days import number_day
 from hydro_pipeline.errors import (
     ConflictError,
@@ -34,6 +34,7 @@ from hydro_pipeline.errors import (
 from hydro_pipeline.grid import Pixels, Tiling, Window
 from hydro_pipeline.storage.keys import cube_area, cube_key, cube_state_key
 from hydro_pipeline.storage.store import Store
+from hydro_pipeline.trust import UNTRUSTED, untrusted
 
 BRANCH = "main"
 REFUSED = (
@@ -52,7 +53,7 @@ class Cube:
         """Where the repository is, for people."""
         self.repository = repository
         with translated(url):
-            self.session = repository.readonly_session(BRANCH)
+            self.session = sync(repository.readonly_session_async(BRANCH))
             self.group = zarr.open_group(self.session.store, mode="r")
 
     @classmethod
@@ -201,10 +202,11 @@ def open_repository(store: Store, area_name: str) -> icechunk.Repository | None:
     Raises `DamagedCubeError` where there are states of a cube, but not the object that names them.
     """
     key = cube_key(area_name)
+    limit_zarr()
     with translated(store.url(key)):
         storage = store.icechunk_storage(key)
         try:
-            return icechunk.Repository.open(storage, config=repository_config())
+            return sync(icechunk.Repository.open_async(storage, config=repository_config()))
         except icechunk.RepositoryNotFoundError:
             states = [o for o in store.listing(f"{key}/snapshots") if "#" not in o.key]
             if len(states) <= 1:  # The first is written before the repository is there.
@@ -268,9 +270,13 @@ def translated(url: str, decoding: bool = False) -> Iterator[None]:
                 f"{url}: access refused; check HYDRO_S3_ACCESS_KEY_ID and "
                 "HYDRO_S3_SECRET_ACCESS_KEY and the bucket's policy, or who may write a directory"
             ) from error
+        if untrusted(text):
+            raise StoreAccessError(f"{url}: {UNTRUSTED} ({_short(text)})") from error
         if damage(error) is not None:
             raise _damaged(url, error) from error
         raise StoreUnavailableError(f"{url}: the store failed: {_short(text)}") from error
+    except TimeoutError as error:
+        raise StoreUnavailableError(f"{url}: the store is too slow: {error}") from error
 
 
 def _damaged(url: str, error: BaseException) -> DamagedCubeError:

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Iterable
 
 import icechunk
-from zarr.core.sync import sync
 
 from hydro_pipeline.cube.layout import MANIFEST_DAYS
+from hydro_pipeline.cube.waiting import sync
 
 Position = tuple[int, int]
 """Row and column of a chunk in the grid of chunks."""

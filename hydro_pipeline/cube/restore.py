@@ -6,10 +6,10 @@ import datetime as dt
 
 import icechunk
 import zarr
-from zarr.core.sync import sync
 
 from hydro_pipeline.cube.layout import ARRAYS, DAILY, MANIFEST_DAYS
 from hydro_pipeline.cube.read import BRANCH, open_repository, read_parts, translated
+from hydro_pipeline.cube.waiting import sync
 from hydro_pipeline.errors import DamagedCubeError
 from hydro_pipeline.storage.keys import cube_key
 from hydro_pipeline.storage.store import Store
@@ -31,7 +31,7 @@ def go_back(store: Store, area_name: str) -> list[dt.date]:
             with contextlib.suppress(DamagedCubeError):
                 _look(repository, commit.id, url)
                 if since:
-                    repository.reset_branch(BRANCH, commit.id)
+                    sync(repository.reset_branch_async(BRANCH, commit.id))
                 return sorted(since)
             if day := commit.metadata.get("day"):
                 since.add(dt.date.fromisoformat(day))
@@ -44,7 +44,7 @@ def go_back(store: Store, area_name: str) -> list[dt.date]:
 def _look(repository: icechunk.Repository, snapshot: str, url: str) -> None:
     """Read all that says what a state holds: arrays, variables per day, lists of chunks."""
     with translated(url, decoding=True):
-        session = repository.readonly_session(snapshot_id=snapshot)
+        session = sync(repository.readonly_session_async(snapshot_id=snapshot))
         try:
             arrays = dict(zarr.open_group(session.store, mode="r").arrays())
         except zarr.errors.GroupNotFoundError:  # The first state of all, without any array.

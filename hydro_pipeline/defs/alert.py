@@ -5,11 +5,10 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 
+from hydro_pipeline.deadlines import ALERT, within
 from hydro_pipeline.defs.names import AREA_TAG, RANGE_END_TAG, RANGE_START_TAG
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.shown import slack
-
-TIMEOUT_S = 10
 
 
 def failure_alert(settings: Settings) -> list[dg.SensorDefinition]:
@@ -55,12 +54,17 @@ def post(webhook: str, body: dict[str, str]) -> None:
         for scheme in ("https://", "http://"):
             session.mount(scheme, HTTPAdapter(max_retries=retry))
         try:
-            answer = session.post(webhook, json=body, timeout=TIMEOUT_S)
-        except requests.RequestException as error:
+            answer = within(
+                ALERT.total,
+                lambda: session.post(
+                    webhook, json=body, timeout=(ALERT.connect, ALERT.read), allow_redirects=False
+                ),
+            )
+        except (requests.RequestException, TimeoutError) as error:
             raise RuntimeError(
                 f"HYDRO_ALERT_WEBHOOK cannot be reached: {type(error).__name__}"
             ) from None
-    if not answer.ok:
+    if not answer.ok or answer.is_redirect:
         raise RuntimeError(f"HYDRO_ALERT_WEBHOOK answered {answer.status_code} {answer.reason}")
 
 

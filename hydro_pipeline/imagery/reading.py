@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from odc.loader import RasterLoadParams, RasterSource, RioDriver, RioReader
@@ -23,9 +22,15 @@ from rasterio import Env, cache
 from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOError
 from rasterio.session import AWSSession
 
-from hydro_pipeline.errors import SceneGoneError, SceneReadError
+from hydro_pipeline.deadlines import IMAGERY, IMAGERY_BYTES_PER_S, IMAGERY_READ_S
+from hydro_pipeline.errors import SceneError, SceneGoneError, SceneReadError
+from hydro_pipeline.imagery.opening import opened
+from hydro_pipeline.imagery.opening import read as read_file
 from hydro_pipeline.parallel import Tries, retry
+from hydro_pipeline.scenes.doors import Doors, ShutError
 from hydro_pipeline.settings import Settings
+from hydro_pipeline.trust import UNTRUSTED, bundle, untrusted
+from hydro_pipeline.urls import shown
 
 GDAL_OPTIONS: dict[str, str | int] = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
@@ -33,10 +38,10 @@ GDAL_OPTIONS: dict[str, str | int] = {
     "GDAL_NUM_THREADS": "ALL_CPUS",
     "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
     "GDAL_HTTP_NETRC": "NO",
-    "GDAL_HTTP_CONNECTTIMEOUT": "10",
-    "GDAL_HTTP_LOW_SPEED_TIME": "30",
-    "GDAL_HTTP_LOW_SPEED_LIMIT": "1000",
-    "GDAL_HTTP_TIMEOUT": "300",
+    "GDAL_HTTP_CONNECTTIMEOUT": f"{IMAGERY.connect:g}",
+    "GDAL_HTTP_LOW_SPEED_TIME": f"{IMAGERY.read:g}",
+    "GDAL_HTTP_LOW_SPEED_LIMIT": f"{IMAGERY_BYTES_PER_S}",
+    "GDAL_HTTP_TIMEOUT": f"{IMAGERY.total:g}",
     "GDAL_HTTP_MAX_RETRY": "3",
     "GDAL_HTTP_RETRY_DELAY": "0.5",
     "CPL_VSIL_CURL_CACHE_SIZE": "16777216",
@@ -59,7 +64,7 @@ GONE = (
     *("AccessDenied", "SignatureDoesNotMatch", "ObjectNotFound", "BucketNotFound"),
 )
 """What GDAL says of a file that is not there or not for us, over HTTP and in S3."""
-TRIES = Tries(attempts=4, first_delay=1.0, limit=300.0)
+TRIES = Tries(attempts=4, first_delay=1.0, limit=IMAGERY_READ_S)
 """Of a read, on top of GDAL's own retries of single requests."""
 
 
@@ -81,9 +86,9 @@ def open_ahead(href: str, settings: Settings) -> None:
     if "://" not in href:
         return
     try:
-        with gdal_environment(settings), rasterio.open(href):
+        with gdal_environment(settings), opened(Doors.of(settings).file(href)):
             pass
-    except RasterioError:
+    except (RasterioError, ShutError):
         drop_cached(href)
 
 
@@ -92,12 +97,13 @@ def opens(hrefs: Iterable[str], settings: Settings) -> bool:
 
     What is in them may still be unreadable.
     """
+    doors = Doors.of(settings)
     for href in hrefs:
         drop_cached(href)
         try:
-            with gdal_environment(settings, **PROBE_OPTIONS), rasterio.open(href):
+            with gdal_environment(settings, **PROBE_OPTIONS), opened(doors.file(href)):
                 pass
-        except RasterioError:
+        except (RasterioError, ShutError):
             drop_cached(href)
             return False
     return True
@@ -145,6 +151,7 @@ class SceneDriver(RioDriver):
         self.scene_id = scene_id
         self.grid = grid
         self.kept = kept
+        self.doors = Doors.of(settings)
         self._options = _options(settings)
 
     def capture_env(self) -> dict[str, Any]:
@@ -155,7 +162,7 @@ class SceneDriver(RioDriver):
     def restore_env(self, env: dict[str, Any], load_state: Any) -> Iterator[Any]:
         """The GDAL environment of a read."""
         _quieten()
-        with super().restore_env(env["options"], load_state) as context:
+        with super().restore_env(_with_authorities(env["options"]), load_state) as context:
             yield context
 
     def open(self, src: RasterSource, ctx: Any) -> "SceneReader":
@@ -177,12 +184,13 @@ class SceneReader(RioReader):
         `paste` reads right there unless they are kept.
         """
         driver, inner = self._driver, dst_geobox.overlap_roi(self._driver.grid)
-        geobox, cfg = dst_geobox[inner], cfg.patch(src_nodata_override=0)
+        geobox, href = dst_geobox[inner], self._src.uri
 
         def read_into(place: NDArray[Any]) -> NDArray[Any]:
-            read = functools.partial(super(SceneReader, self).read, cfg, geobox, dst=place)
-            read = functools.partial(read, selection=selection)
-            read_with_retries(driver.scene_id, self._src.uri, read)
+            def read(path: str) -> None:
+                read_file(path, cfg, geobox, place)
+
+            read_with_retries(driver.scene_id, href, driver.doors, read)
             return place
 
         def piece() -> NDArray[Any]:
@@ -190,7 +198,7 @@ class SceneReader(RioReader):
 
         if driver.kept is None:
             return inner, _Unread(geobox.shape.yx, read_into)
-        return inner, driver.kept.piece(self._src.uri, dst_geobox, piece)
+        return inner, driver.kept.piece(href, dst_geobox, piece)
 
 
 @dataclass(frozen=True)
@@ -213,7 +221,7 @@ def paste(place: NDArray[Any], pixels: NDArray[Any] | _Unread) -> None:
 @contextmanager
 def gdal_environment(settings: Settings, **others: str | int) -> Iterator[None]:
     """GDAL as scenes are read with it, for this thread; `others` replace options of it."""
-    options = _options(settings) | others
+    options = _with_authorities(_options(settings)) | others
     with Env(AWSSession(**options.pop("_aws")), **options):
         yield
 
@@ -226,19 +234,27 @@ class _FailedError(Exception):
         self.reason, self.tries, self.may_pass = reason, tries, may_pass
 
 
-def read_with_retries[T](scene_id: str, href: str, read: Callable[[], T]) -> T:
-    """What `read` gives, tried again while its failure may pass.
+def read_with_retries[T](scene_id: str, href: str, doors: Doors, read: Callable[[str], T]) -> T:
+    """What `read` gives of the path that GDAL opens, tried again while its failure may pass.
 
-    Raises `SceneGoneError` at once where the file is gone, else `SceneReadError` in the end.
+    Raises at once `SceneError` where the file is not to be opened, or its server is not to be
+    trusted, and `SceneGoneError` where it is gone; else `SceneReadError` in the end.
     """
+    try:
+        path = doors.file(href)
+    except ShutError as error:
+        raise SceneError(f"scene {scene_id}: {shown(href)} is not opened: {error}") from None
 
     def attempt(number: int) -> T:
         try:
-            return read()
+            return read(path)
+        except ShutError as error:
+            raise SceneError(f"scene {scene_id}: {shown(href)} is not read: {error}") from None
         except Exception as error:
             drop_cached(href)
             reason = _reason(error)
-            may_pass = "://" in href and isinstance(error, RasterioIOError) and not _gone(reason)
+            final = _gone(reason) or untrusted(reason)
+            may_pass = "://" in path and isinstance(error, RasterioIOError) and not final
         raise _FailedError(reason, number, may_pass)
 
     try:
@@ -246,12 +262,17 @@ def read_with_retries[T](scene_id: str, href: str, read: Callable[[], T]) -> T:
     except _FailedError as error:
         failed = error
     # Out of the handlers: GDAL's error as its context would keep it from being pickled.
+    why = shown(failed.reason)
+    if untrusted(failed.reason):
+        why = f"{UNTRUSTED} ({why})"
     message = (
-        f"scene {scene_id}: {href} could not be read "
-        f"({failed.tries} {'try' if failed.tries == 1 else 'tries'}): {failed.reason}"
+        f"scene {scene_id}: {shown(href)} could not be read "
+        f"({failed.tries} {'try' if failed.tries == 1 else 'tries'}): {why}"
     )
     if _gone(failed.reason):
         raise SceneGoneError(message, scene_id)
+    if untrusted(failed.reason):
+        raise SceneError(message)
     raise SceneReadError(message)
 
 
@@ -273,7 +294,14 @@ def _options(settings: Settings) -> dict[str, Any]:
         if settings.requester_pays
         else {"aws_unsigned": True}
     )
-    return {**GDAL_OPTIONS, "_aws": {**PUBLIC_S3, **signing}}
+    return {**GDAL_OPTIONS, "_aws": {**PUBLIC_S3, **signing}, "_ca_file": settings.ca_file}
+
+
+def _with_authorities(options: dict[str, Any]) -> dict[str, Any]:
+    """The options with what this machine's file of authorities means to GDAL."""
+    options = dict(options)
+    ca_file = options.pop("_ca_file")
+    return options | ({"GDAL_CURL_CA_BUNDLE": bundle(ca_file)} if ca_file else {})
 
 
 def _reason(error: BaseException) -> str:

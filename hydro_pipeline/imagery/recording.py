@@ -22,8 +22,14 @@ from rasterio.windows import Window
 from hydro_pipeline.area import Area
 from hydro_pipeline.errors import InputError
 from hydro_pipeline.geotiff import cog
-from hydro_pipeline.imagery.reading import drop_cached, gdal_environment, read_with_retries
+from hydro_pipeline.imagery.opening import opened
+from hydro_pipeline.imagery.reading import (
+    drop_cached,
+    gdal_environment,
+    read_with_retries,
+)
 from hydro_pipeline.scenes.catalog import Catalog
+from hydro_pipeline.scenes.doors import Doors
 from hydro_pipeline.scenes.sentinel2 import FILES
 from hydro_pipeline.settings import Settings
 
@@ -115,15 +121,15 @@ def _read(item: pystac.Item, name: str, area: Area, settings: Settings) -> _Clip
     href = item.assets[name].href
     drop_cached(href)
 
-    def read() -> _Clip:
-        with rasterio.open(href, sharing=False) as file:
+    def read(path: str) -> _Clip:
+        with opened(path) as file:
             window = _window(file, area, MARGIN_M + settings.cloud_buffer_m)
             pixels = file.read(1, window=window)
             grid = GeoBox(pixels.shape, file.window_transform(window), file.crs)
             return _Clip(pixels, grid, file.nodata)
 
     with gdal_environment(settings):
-        return read_with_retries(item.id, href, read)
+        return read_with_retries(item.id, href, Doors.of(settings), read)
 
 
 def _window(file: rasterio.DatasetReader, area: Area, margin_m: float) -> Window:

@@ -11,6 +11,8 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 
 from hydro_pipeline.cube.head import Head
+from hydro_pipeline.deadlines import DAY_S
+from hydro_pipeline.errors import SceneReadError
 from hydro_pipeline.ingest.chain import Chain, Made, commit, make
 from hydro_pipeline.ingest.look_ahead import DayFound
 from hydro_pipeline.ingest.report import DayReport
@@ -52,7 +54,15 @@ def _make(
     reading: "Future[DayFound]",
     last: "Future[Made | None] | None",
 ) -> Made | None:
-    return make(chain, head, day, reading.result(), last.result() if last else None)
+    try:
+        found = reading.result(DAY_S)
+    except TimeoutError:
+        if reading.done():
+            raise
+        raise SceneReadError(
+            f"{chain.area.name} {day}: its scenes were not read within {DAY_S:g} s"
+        ) from None
+    return make(chain, head, day, found, last.result() if last else None)
 
 
 def _commit(
@@ -64,4 +74,5 @@ def _commit(
     more: bool,
 ) -> tuple[Head, DayReport]:
     with noting(chain.store, chain.area.name, day, Step.DAY, chain.run_id):
-        return commit(chain, head, day, reading.result(), making.result(), more)
+        made = making.result()
+        return commit(chain, head, day, reading.result(), made, more)

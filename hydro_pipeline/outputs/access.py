@@ -17,6 +17,7 @@ import xarray as xr
 
 from hydro_pipeline.cube.layout import ARRAYS, MEANING
 from hydro_pipeline.cube.read import BRANCH, open_repository, translated
+from hydro_pipeline.cube.waiting import sync
 from hydro_pipeline.errors import MissingDayError
 from hydro_pipeline.product import NODATA, PRODUCT
 from hydro_pipeline.scenes.day_record import read_record
@@ -63,11 +64,8 @@ def packed(store: Store, area: str, snapshot: str | None = None) -> xr.Dataset:
     if repository is None:
         raise _no_cube(url, area)
     with translated(url):
-        session = (
-            repository.readonly_session(BRANCH)
-            if snapshot is None
-            else repository.readonly_session(snapshot_id=snapshot)
-        )
+        branch = BRANCH if snapshot is None else None
+        session = sync(repository.readonly_session_async(branch, snapshot_id=snapshot))
         try:
             dataset: xr.Dataset = xr.open_zarr(
                 session.store,

@@ -32,7 +32,7 @@ class Catalog(ABC):
         self.source = settings.catalog
         self.collection = settings.collection
         self._settings = settings
-        self._io = CatalogIO(limits)
+        self._io = CatalogIO(settings, limits)
 
     @property
     def requests(self) -> int:

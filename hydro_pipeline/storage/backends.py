@@ -5,6 +5,8 @@ Another kind is one more class, and a line in `backend_of`.
 
 import contextlib
 import datetime as dt
+import math
+import os
 import re
 import uuid
 from collections.abc import Callable, Iterator
@@ -22,10 +24,12 @@ from obstore.auth.boto3 import Boto3CredentialProvider
 from obstore.exceptions import BaseError, PreconditionError
 from obstore.store import LocalStore, S3Store
 
-from hydro_pipeline.errors import StoreAccessError
+from hydro_pipeline.deadlines import BUCKET, ICECHUNK, OBJECTS, within
+from hydro_pipeline.errors import StoreAccessError, StoreUnavailableError
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.storage import bucket
 from hydro_pipeline.storage.keys import INPUTS, WRITING, lock_key, writing_key
+from hydro_pipeline.trust import bundle
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta
@@ -33,7 +37,7 @@ if TYPE_CHECKING:
 
 RETRY: "RetryConfig" = {
     "max_retries": 6,
-    "retry_timeout": dt.timedelta(seconds=20),
+    "retry_timeout": dt.timedelta(seconds=OBJECTS.total - OBJECTS.read),
     "backoff": {
         "init_backoff": dt.timedelta(milliseconds=100),
         "max_backoff": dt.timedelta(seconds=4),
@@ -41,8 +45,8 @@ RETRY: "RetryConfig" = {
     },
 }
 CLIENT: "ClientConfig" = {
-    "connect_timeout": dt.timedelta(seconds=5),
-    "timeout": dt.timedelta(seconds=60),
+    "connect_timeout": dt.timedelta(seconds=OBJECTS.connect),
+    "timeout": dt.timedelta(seconds=OBJECTS.read),
 }
 UNFINISHED = re.compile(r"#\d+$")
 """How obstore and Icechunk name a file that they are writing into a directory."""
@@ -241,7 +245,7 @@ class S3:
             prefix=self.prefix or None,
             region=self._region,
             virtual_hosted_style_request=self._endpoint is None,
-            client_options={**CLIENT, "allow_http": True},
+            client_options={**CLIENT, "allow_http": True, **self._authorities()},
             retry_config=RETRY,
             **options,
         )
@@ -252,6 +256,9 @@ class S3:
 
     def icechunk(self, key: str) -> icechunk.Storage:
         """Icechunk in a prefix."""
+        if self._settings.ca_file:
+            # Its client has no setting for it, and reads this once, before its first request.
+            os.environ["SSL_CERT_FILE"] = bundle(self._settings.ca_file)
         return icechunk.s3_storage(
             bucket=self.bucket,
             prefix="/".join(filter(None, (self.prefix, key))),
@@ -259,6 +266,7 @@ class S3:
             endpoint_url=self._endpoint,
             allow_http=True,
             force_path_style=self._endpoint is not None,
+            network_stream_timeout_seconds=math.ceil(ICECHUNK.read),
             **(self._keys() or {"from_env": True}),
         )
 
@@ -292,10 +300,15 @@ class S3:
 
     def prepare(self, probe: Callable[[], str]) -> Iterator[str]:
         """Bucket, versioning and lifecycle."""
-        client = self._client()
-        return bucket.prepare(
-            client, self.absolute_root, self.bucket, self.prefix, self._region, probe
-        )
+        client, root = self._client(), self.absolute_root
+
+        def done() -> list[str]:
+            return list(bucket.prepare(client, root, self.bucket, self.prefix, self._region, probe))
+
+        try:
+            yield from within(BUCKET.total, done)
+        except TimeoutError as error:
+            raise StoreUnavailableError(f"HYDRO_ROOT={root}: {self.service}: {error}") from None
 
     def listing(self, folder: str) -> "Iterator[ObjectMeta]":
         """List by boto3."""
@@ -320,10 +333,12 @@ class S3:
             region_name=self._region,
             endpoint_url=self._endpoint,
             config=Config(
-                connect_timeout=5,
+                connect_timeout=BUCKET.connect,
+                read_timeout=BUCKET.read,
                 retries={"total_max_attempts": 3, "mode": "standard"},
                 s3={"addressing_style": "path" if self._endpoint else "auto"},
             ),
+            verify=bundle(self._settings.ca_file) if self._settings.ca_file else None,
             **self._keys("aws_"),
         )
 
@@ -336,6 +351,11 @@ class S3:
             f"{before}access_key_id": name.get_secret_value(),
             f"{before}secret_access_key": secret.get_secret_value(),
         }
+
+    def _authorities(self) -> "ClientConfig":
+        """What is trusted besides the public authorities."""
+        path = self._settings.ca_file
+        return {"root_certificate": Path(path).read_bytes()} if path else {}
 
     def _chain(self) -> Boto3CredentialProvider:
         try:

@@ -7,6 +7,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from hydro_pipeline.errors import HydroError, StoreAccessError, StoreUnavailableError
+from hydro_pipeline.trust import UNTRUSTED, untrusted
 
 KEEP_OLD_VERSIONS_DAYS = 30
 ABORT_UPLOADS_AFTER_DAYS = 7
@@ -33,6 +34,8 @@ def prepare(
             f"{_code(error)}; check the keys and the bucket's owner"
         ) from None
     except BotoCoreError as error:
+        if untrusted(str(error)):
+            raise StoreAccessError(f"HYDRO_ROOT={root}: {UNTRUSTED} ({error})") from None
         raise StoreUnavailableError(f"HYDRO_ROOT={root}: {' '.join(str(error).split())}") from None
     yield f"bucket {bucket}: {'made' if made else 'found'}"
     yield f"server: {headers.get('server', 'it does not say its name')}"

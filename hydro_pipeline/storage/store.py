@@ -23,6 +23,7 @@ from hydro_pipeline.parallel import Tries, retry
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.storage.backends import backend_of
 from hydro_pipeline.storage.keys import PROBES
+from hydro_pipeline.trust import UNTRUSTED, untrusted
 
 TRIES = Tries(attempts=100)
 """Of a write that others come before."""
@@ -228,6 +229,10 @@ class Store:
             if isinstance(error, REFUSALS) or any(mark in str(error) for mark in REFUSED):
                 raise StoreAccessError(
                     f"{self.url(key)}: access refused; {self.backend.advice} ({_first_line(error)})"
+                ) from None
+            if untrusted(str(error)):
+                raise StoreAccessError(
+                    f"{self.url(key)}: {self.backend.service}: {UNTRUSTED} ({_first_line(error)})"
                 ) from None
             raise StoreUnavailableError(
                 f"{self.url(key)}: the store at {self.backend.service} failed: {_first_line(error)}"

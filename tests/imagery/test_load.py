@@ -23,6 +23,7 @@ from hydro_pipeline.scenes.selection import select
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.simulation.server import StandIn
 from tests.support.noise_scenes import (
+    ANYWHERE,
     PLAIN,
     area_at,
     block_bytes,
@@ -41,7 +42,9 @@ def read(scenes, area, settings=PLAIN, workers=4):
 
 def test_all_of_the_real_case_is_read_as_rasterio_reads_it(realcase, monkeypatch):
     monkeypatch.chdir(realcase.parent)
-    settings = Settings.load(catalog="realcase/items.json", cloud_buffer_m=60)
+    settings = Settings.load(
+        catalog="realcase/items.json", cloud_buffer_m=60, trusted=str(realcase)
+    )
     area = Area.from_bbox("mol", (5.0512, 51.2156, 5.0607, 51.2217))
     days = open_catalog(settings).scenes(area, dt.date(2022, 11, 1), dt.date(2023, 4, 30))
     scenes = [scene for items in days.values() for scene in select(items).scenes]
@@ -185,7 +188,7 @@ def test_no_description_of_the_files_makes_pixels_wrong(small, facts):
 
 def test_a_split_area_has_the_same_clear_pixels(tmp_path):
     scene = noise(tmp_path, 300)
-    settings = Settings.load(cloud_buffer_m=110, clear_classes="1,2,4,5,6,7,11")
+    settings = Settings.load(cloud_buffer_m=110, trusted=ANYWHERE, clear_classes="1,2,4,5,6,7,11")
     whole = area_at(600_600, 5_699_400, 1140, 1140)
     _, _, clear = read([scene], whole, settings)
     left, top = whole.grid.affine.c, whole.grid.affine.f

@@ -31,6 +31,7 @@ from hydro_pipeline.simulation.server import Fault, Request, StandIn
 from hydro_pipeline.usecases.pipeline import Pipeline
 from hydro_pipeline.usecases.status import status
 from tests.support.areas import days_of
+from tests.support.noise_scenes import ANYWHERE
 
 
 @pytest.fixture(autouse=True)
@@ -74,7 +75,7 @@ def read(scenes, season, **settings):
     made = load(
         scenes,
         season.area("farm"),
-        Settings.load(cloud_buffer_m=0, **settings),
+        Settings.load(cloud_buffer_m=0, trusted=ANYWHERE, **settings),
         tiling_of(season.area("farm")),
     )
     return dask.compute(made.red, made.nir, made.clear, scheduler="threads", num_workers=4)

@@ -100,7 +100,7 @@ def test_items_that_cannot_be_used_are_recorded_as_they_are(season, tmp_path):
             asset["href"] = str(season.directory / asset["href"])
         del feature["assets"]["nir"]
     (tmp_path / "items.json").write_text(json.dumps(document))
-    settings = Settings.load(catalog=str(tmp_path / "items.json"))
+    settings = Settings.load(catalog=str(tmp_path / "items.json"), trusted=str(season.directory))
     area, out = season.area("farm"), tmp_path / "out"
     list(record(open_catalog(settings), area, *span(season), out, settings))
     replay = Settings.load(catalog=str(out / "items.json"))
@@ -115,7 +115,7 @@ def test_an_id_does_not_lead_out_of_the_directory(season, tmp_path):
         asset["href"] = str(season.directory / asset["href"])
     feature["id"] = "../../escaped"
     (tmp_path / "items.json").write_text(json.dumps(document))
-    settings = Settings.load(catalog=str(tmp_path / "items.json"))
+    settings = Settings.load(catalog=str(tmp_path / "items.json"), trusted=str(season.directory))
     out = tmp_path / "a" / "b" / "out"
     list(record(open_catalog(settings), season.area("farm"), *span(season), out, settings))
     assert {p.name for p in out.iterdir()} == {"______escaped", "items.json", "area.geojson"}

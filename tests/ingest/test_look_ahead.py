@@ -19,7 +19,7 @@ from hydro_pipeline.scenes.catalog import StaticCatalog
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.simulation.server import Fault, StandIn
 from tests.support.areas import days_of, pixels, run, set_up, table
-from tests.support.noise_scenes import area_at, block_bytes, expected, noise
+from tests.support.noise_scenes import ANYWHERE, area_at, block_bytes, expected, noise
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def test_an_area_too_large_to_be_held_has_the_same_cube(season, made, tmp_path, 
 def test_strips_read_each_block_once(tmp_path, buffer_m):
     scene = noise(tmp_path, 3400, blocksize=512, compress="none", overviews="none")
     area = area_at(602_000, 5_698_000, 12_000, 26_000)
-    settings = Settings.load(cloud_buffer_m=buffer_m)
+    settings = Settings.load(cloud_buffer_m=buffer_m, trusted=ANYWHERE)
     (tmp_path / "items.json").write_text('{"features": []}')
     with StandIn(tmp_path) as server:
         hrefs = {b: f"{server.origin}/cogs/noise_{b}.tif" for b in ("red", "nir", "scl")}
@@ -156,7 +156,7 @@ def test_a_file_that_cannot_be_opened_ahead_is_read_when_it_can(season):
     with StandIn(season.directory, fault=lambda request: Fault(status=500)) as server:
         href = f"{server.origin}/cogs/{item}/B04.tif"
         drop_cached(href)  # The port may have been another server's.
-        open_ahead(href, Settings.load())
+        open_ahead(href, Settings.load(trusted=ANYWHERE))
         server.fault = None
-        open_ahead(href, Settings.load())
+        open_ahead(href, Settings.load(trusted=ANYWHERE))
         assert server.requests[-1].headers["range"].startswith("bytes=0-")

@@ -1,12 +1,22 @@
 """Days made by the workers of a Dask cluster."""
 
+import json
+import subprocess
+import sys
+import threading
+import time
+
 import pytest
 from distributed import LocalCluster
 
+from hydro_pipeline.deadlines import Deadline
 from hydro_pipeline.errors import ClusterError, SceneReadError, SettingError
 from hydro_pipeline.imagery.reading import SceneReader
+from hydro_pipeline.ingest import workers
+from hydro_pipeline.ingest.workers import Cluster
 from hydro_pipeline.settings import Settings
 from tests.support.areas import days_of, pixels, set_up
+from tests.support.loopback import serve, silent
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +69,7 @@ def test_an_unreadable_scene_is_named(season, cluster, tmp_path):
     days = days_of(season)
     items = pipeline.catalog.scenes(pipeline.area("farm"), days[0], days[-1])
     day = next(d for d in days if items[d])
-    items[day][0].assets["red"].href = str(tmp_path / "gone.tif")
+    items[day][0].assets["red"].href = str(season.directory / "gone.tif")
     pipeline.catalog.scenes = lambda *_: items
     with pytest.raises(SceneReadError, match=r"gone\.tif could not be read"):
         list(pipeline.ingest_days("farm", days))
@@ -67,12 +77,64 @@ def test_an_unreadable_scene_is_named(season, cluster, tmp_path):
     assert cube is None or cube.last_day < day
 
 
-def test_no_scheduler_at_the_address(season, tmp_path, monkeypatch):
-    monkeypatch.setattr("hydro_pipeline.ingest.workers.CONNECT_S", 1)
-    pipeline = set_up(season, tmp_path, dask_scheduler="tcp://127.0.0.1:9")
-    with pytest.raises(ClusterError, match=r"HYDRO_DASK_SCHEDULER=tcp://127\.0\.0\.1:9"):
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr(workers, "DASK", Deadline(connect=1, read=0.5, total=3))
+    monkeypatch.setattr(workers, "LOOK_S", 0.1)
+
+
+def fails(season, root, address: str, *words: str) -> None:
+    """The first day is not made, for a reason that says the address and the words, in time."""
+    started = time.monotonic()
+    pipeline = set_up(season, root, dask_scheduler=address)
+    with pytest.raises(ClusterError, match=rf"HYDRO_DASK_SCHEDULER={address}.*{'.*'.join(words)}"):
         list(pipeline.ingest_days("farm", days_of(season)[:1]))
     assert pipeline.open("farm").cube is None
+    assert time.monotonic() - started < 20
+
+
+def test_no_scheduler_at_the_address(season, tmp_path, quick):
+    fails(season, tmp_path, "tcp://127.0.0.1:9")
+
+
+def test_a_scheduler_that_never_answers(season, tmp_path, quick):
+    with serve(silent) as server:
+        fails(season, tmp_path, f"tcp://127.0.0.1:{server.port}")
+
+
+@pytest.fixture
+def lonely(tmp_path):
+    """A scheduler without workers, as a process, and its address."""
+    file = tmp_path / "scheduler.json"
+    options = ("--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", file)
+    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", *map(str, options)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        while not file.exists():
+            assert process.poll() is None
+            time.sleep(0.05)
+        yield process, json.loads(file.read_text())["address"]
+        process.kill()
+
+
+@pytest.mark.slow
+def test_a_scheduler_without_workers(season, tmp_path, quick, lonely, monkeypatch):
+    _, address = lonely
+    monkeypatch.setattr(workers, "DASK", Deadline(connect=10, read=0.5, total=60))
+    fails(season, tmp_path / "root", address, r"no worker for 0\.5 s")
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_dies(season, tmp_path, quick, lonely, monkeypatch):
+    process, address = lonely
+    monkeypatch.setattr(workers, "DASK", Deadline(connect=1, read=30, total=60))
+    original = Cluster.get
+
+    def dying(self, *args, **kwargs):
+        threading.Timer(0.5, process.kill).start()
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(Cluster, "get", dying)
+    fails(season, tmp_path / "root", address)
 
 
 def test_an_address_that_is_none_is_refused():

@@ -143,7 +143,9 @@ def test_records_of_a_season_replay_it(made, season, tmp_path):
     assert outcomes[1] == "no scene"
     first = Pipeline(
         Settings.load(
-            root=str(tmp_path / "root"), catalog=str(tmp_path / f"{season.first_day}.json")
+            root=str(tmp_path / "root"),
+            catalog=str(tmp_path / f"{season.first_day}.json"),
+            trusted=str(season.directory),
         )
     )
     first.put_area(season.area("demo"))

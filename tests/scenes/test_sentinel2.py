@@ -15,6 +15,7 @@ from hydro_pipeline.scenes.day_record import from_bytes
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.storage.keys import scenes_key
 from hydro_pipeline.usecases.pipeline import Pipeline
+from tests.support.noise_scenes import ANYWHERE
 
 FIRST, LAST = dt.date(2023, 2, 14), dt.date(2023, 4, 15)
 DAYS = [FIRST + dt.timedelta(n) for n in range((LAST - FIRST).days + 1)]
@@ -62,7 +63,9 @@ def add_1000(source, target) -> str:
 def run(folder, tmp_path, **settings) -> Pipeline:
     catalog = str(folder / "items.json")
     pipeline = Pipeline(
-        Settings.load(root=str(tmp_path), catalog=catalog, cloud_buffer_m=0, **settings)
+        Settings.load(
+            root=str(tmp_path), catalog=catalog, cloud_buffer_m=0, trusted=ANYWHERE, **settings
+        )
     )
     pipeline.put_area(Area.from_bbox("mol", (5.0512, 51.2156, 5.0607, 51.2217)))
     for _ in pipeline.ingest_days("mol", DAYS):
@@ -127,6 +130,7 @@ def test_a_flag_that_lies_is_reported_or_stops_the_day(variant, tmp_path):
     """The DN carry +1000 on two days, but the flag says that they do not."""
     folder = variant("lie", lambda feature, day: None, brighter=CLEAR)
     settings = {"root": str(tmp_path), "catalog": str(folder / "items.json"), "cloud_buffer_m": 0}
+    settings["trusted"] = ANYWHERE
     area = Area.from_bbox("mol", (5.0512, 51.2156, 5.0607, 51.2217))
     day = FIRST
 

@@ -16,7 +16,9 @@ from hydro_pipeline.scenes.scene import Scene
 from hydro_pipeline.scenes.selection import select
 from hydro_pipeline.settings import Settings
 
-PLAIN = Settings.load(cloud_buffer_m=0)
+ANYWHERE = "127.0.0.1,/"
+"""As `HYDRO_TRUSTED`: whatever tests serve, and every file of this machine."""
+PLAIN = Settings.load(cloud_buffer_m=0, trusted=ANYWHERE)
 RNG = np.random.default_rng(5)
 
 

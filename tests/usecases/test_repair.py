@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import shutil
+from pathlib import Path
 
 import icechunk
 import pytest
@@ -167,7 +168,9 @@ def test_the_recorded_scenes_are_used_and_the_record_stays(pipeline, expected):
     records = [pipeline.store.get(f"scenes/{AREA}/{day}.json") for day in days_of_cube(pipeline)]
     for key in objects(pipeline.store, CHUNKS):
         pipeline.store.delete(key)
-    offline = pipeline.settings.model_copy(update={"catalog": "/nowhere/items.json"})
+    known = (str(Path(pipeline.settings.catalog).parent),)
+    offline = {"catalog": "/nowhere/items.json", "trusted": known}
+    offline = pipeline.settings.model_copy(update=offline)
     list(repair(Pipeline(offline), AREA, days_of_cube(pipeline)))
     is_sound(pipeline, expected)
     days = days_of_cube(pipeline)
@@ -205,7 +208,8 @@ def test_a_late_scene_before_a_damaged_day_waits_until_that_is_mended(season, tm
     late = late_day(season, tmp_path)
     reference = set_up(season, tmp_path / "reference")
     run(reference, every)
-    pipeline = set_up(season, tmp_path / "root", catalog=str(without(season, tmp_path, late)))
+    catalog, known = str(without(season, tmp_path, late)), str(season.directory)
+    pipeline = set_up(season, tmp_path / "root", catalog=catalog, trusted=known)
     run(pipeline, every)
     assert pixels(pipeline) != pixels(reference)
     index = every.index(late)
