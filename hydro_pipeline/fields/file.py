@@ -1,7 +1,7 @@
 """One fields file, GeoJSON or GeoParquet in any declared CRS, as checked features in lon/lat."""
 
 import datetime as dt
-import unicodedata
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,8 +27,8 @@ MISSING = ("", "None", "nan", "NaT", "<NA>")
 
 LONGEST_ID = 200
 """Characters of a field_id."""
-UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}
-"""Unicode categories that a field_id has none of: control characters, surrogates, line ends."""
+UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+"""What a field_id has none of: control characters, line ends, surrogates."""
 
 
 @dataclass(frozen=True)
@@ -75,13 +75,13 @@ def read_features(
     for number, (field_id, planted, outline) in enumerate(
         zip(raw.field_ids, raw.planting_dates, outlines, strict=True), start=1
     ):
-        name, label = None, f"{source}: feature {number}"
+        name = None
         try:
             name = _field_id(field_id)
-            label += f" (field_id {shown(name)})"
             polygon, repaired = _usable(outline)
             when = _planting(planted, polygon, today)
         except ValueError as error:
+            label = f"{source}: feature {number}" + (f" (field_id {shown(name)})" if name else "")
             problems.append(FieldProblem(source, name, f"{label} {error}; it is left out", True))
             continue
         notes = when.notes
@@ -116,7 +116,7 @@ def _field_id(value: Any) -> str:
         raise ValueError(
             f"has a field_id {shown(name)} of {len(name)} characters, more than {LONGEST_ID}"
         )
-    if any(unicodedata.category(character) in UNPRINTABLE for character in name):
+    if UNPRINTABLE.search(name):
         raise ValueError(f"has a field_id {shown(name)} with characters that cannot be printed")
     return name
 
