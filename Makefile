@@ -25,7 +25,7 @@ venv: .venv/installed ## Make .venv with exactly the packages of requirements.lo
 demo: venv ## Simulate a season, run it, catch up two late fields, explain what happened
 	@$(BIN)/hydro demo
 
-test: venv ## Run the tests (ARGS="tests/test_area.py -k utm" for some of them)
+test: venv ## Run the tests (ARGS="tests/test_days.py" for some of them)
 	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile $(ARGS)
 
 test-slow: venv ## Run the heavy tests

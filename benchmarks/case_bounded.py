@@ -85,7 +85,7 @@ SHAPES = {"whole": _whole, "star": _star, "twenty": _twenty, "parcels": _parcels
 
 def statistics_of(name: str) -> tuple[float, Any]:
     """Statistics of one day of the fields `name`, weights included."""
-    from hydro_pipeline.area import Area
+    from hydro_pipeline.area.area import Area
     from hydro_pipeline.fields.fields import Field
     from hydro_pipeline.fields.file import LONLAT, reprojected
     from hydro_pipeline.settings import Settings, ZonalWeights

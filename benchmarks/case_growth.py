@@ -18,7 +18,7 @@ from benchmarks.measure import measure, peak_mib
 from benchmarks.seasons import season
 from benchmarks.servers import Bucket
 from benchmarks.table import Row, costs
-from hydro_pipeline.area import Area
+from hydro_pipeline.area.area import Area
 from hydro_pipeline.cube.day import begin
 from hydro_pipeline.cube.head import Head, Id, open_head
 from hydro_pipeline.cube.layout import DAILY

@@ -5,7 +5,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
-from hydro_pipeline.area import Area
+from hydro_pipeline.area.area import Area
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.simulation.season import Season, simulate
 from hydro_pipeline.usecases.pipeline import Pipeline

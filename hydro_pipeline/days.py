@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Iterable
 
-from hydro_pipeline.area import Area
+from hydro_pipeline.area.area import Area
 
 MAX_DAYS = 31
 """Most days that one catch-up asks for: a failure then costs at most a month's work."""

@@ -8,7 +8,7 @@ False where somebody has to change an input, a setting or a stored object first.
 import datetime as dt
 from typing import ClassVar
 
-from hydro_pipeline.shown import plain
+from hydro_pipeline.outside.shown import plain
 
 
 class HydroError(Exception):

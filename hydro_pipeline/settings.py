@@ -12,8 +12,8 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from hydro_pipeline.errors import SettingError
+from hydro_pipeline.outside.urls import check_address, shown
 from hydro_pipeline.product import PRODUCT, Product
-from hydro_pipeline.urls import check_address, shown
 
 EARTH_SEARCH = "https://earth-search.aws.element84.com/v1"
 

@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from hydro_pipeline.area import Area
+from hydro_pipeline.area.area import Area
 from hydro_pipeline.days import MAX_DAYS, day_number, due_days, last_due_day, number_day, ranges
 
 DAY = dt.date(2024, 5, 20)

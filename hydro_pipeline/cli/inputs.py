@@ -44,7 +44,7 @@ def area_set(
     ] = None,
 ) -> None:
     """Set an area: the bounding box and the pixel grid that all its days share."""
-    from hydro_pipeline.area import Area
+    from hydro_pipeline.area.area import Area
     from hydro_pipeline.storage.keys import area_folder
 
     if (bbox is None) == (geojson is None):
@@ -86,7 +86,7 @@ def fields_put(
     come long after it was planted: `hydro catch-up` gives it its past. A field planted again, in
     the same file or another, has a season for each planting, which ends the day before the next.
     """
-    from hydro_pipeline.area_name import note
+    from hydro_pipeline.area.name import note
     from hydro_pipeline.fields.fields import check_file, put_fields
     from hydro_pipeline.fields.size import check_size
     from hydro_pipeline.usecases.displaced import by_file

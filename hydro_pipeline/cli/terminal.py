@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from hydro_pipeline.shown import plain
+from hydro_pipeline.outside.shown import plain
 
 if TYPE_CHECKING:
     from hydro_pipeline.usecases.pipeline import Pipeline

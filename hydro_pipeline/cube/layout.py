@@ -9,9 +9,9 @@ import zarr
 from odc.geo.xr import xr_coords
 from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
 
-from hydro_pipeline import deadlines
-from hydro_pipeline.area import Area
+from hydro_pipeline.area.area import Area
 from hydro_pipeline.errors import CubeMeaningError
+from hydro_pipeline.outside import deadlines
 from hydro_pipeline.product import NODATA, PRODUCT
 from hydro_pipeline.settings import Settings
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from hydro_pipeline.cube.read import open_repository, translated
 from hydro_pipeline.cube.waiting import sync
-from hydro_pipeline.deadlines import UPKEEP_S
+from hydro_pipeline.outside.deadlines import UPKEEP_S
 from hydro_pipeline.storage.keys import cube_key
 from hydro_pipeline.storage.store import Store
 

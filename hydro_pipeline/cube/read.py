@@ -32,9 +32,9 @@ from hydro_pipeline.errors import (
     StoreUnavailableError,
 )
 from hydro_pipeline.grid import Pixels, Tiling, Window
+from hydro_pipeline.outside.trust import UNTRUSTED, untrusted
 from hydro_pipeline.storage.keys import cube_area, cube_key, cube_state_key
 from hydro_pipeline.storage.store import Store
-from hydro_pipeline.trust import UNTRUSTED, untrusted
 
 BRANCH = "main"
 REFUSED = (

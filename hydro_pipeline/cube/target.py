@@ -4,7 +4,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from hydro_pipeline.area import Area
+from hydro_pipeline.area.area import Area
 from hydro_pipeline.composite.kernel import NO_LIMIT
 from hydro_pipeline.cube.layout import meaning
 from hydro_pipeline.errors import MissingDayError

@@ -8,7 +8,7 @@ from typing import Any
 import zarr
 from zarr.core import sync as zarr_sync
 
-from hydro_pipeline import deadlines
+from hydro_pipeline.outside import deadlines
 
 
 @cache

@@ -5,10 +5,10 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 
-from hydro_pipeline.deadlines import ALERT, within
 from hydro_pipeline.defs.names import AREA_TAG, RANGE_END_TAG, RANGE_START_TAG
+from hydro_pipeline.outside.deadlines import ALERT, within
+from hydro_pipeline.outside.shown import slack
 from hydro_pipeline.settings import Settings
-from hydro_pipeline.shown import slack
 
 
 def failure_alert(settings: Settings) -> list[dg.SensorDefinition]:

@@ -9,7 +9,7 @@ from hydro_pipeline.defs import metadata
 from hydro_pipeline.defs.names import days_of, key
 from hydro_pipeline.defs.steps import DaysDone, first_run_id, is_retry, told_to_dagster
 from hydro_pipeline.ingest.report import DayReport
-from hydro_pipeline.shown import plain
+from hydro_pipeline.outside.shown import plain
 from hydro_pipeline.stats.update import StatsReport
 from hydro_pipeline.storage.keys import fields_folder
 from hydro_pipeline.usecases.pipeline import Pipeline

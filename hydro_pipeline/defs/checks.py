@@ -6,7 +6,7 @@ from datetime import date
 import dagster as dg
 
 from hydro_pipeline.defs.names import days_of, key
-from hydro_pipeline.shown import plain
+from hydro_pipeline.outside.shown import plain
 from hydro_pipeline.usecases import quality
 from hydro_pipeline.usecases.pipeline import Pipeline
 

@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 
 from hydro_pipeline.ingest.report import DayReport
 from hydro_pipeline.outputs.pictures import glance_webp, histograms_png, series_png, thumbnail_png
+from hydro_pipeline.outside.shown import markdown, plain
 from hydro_pipeline.product import PRODUCT
-from hydro_pipeline.shown import markdown, plain
 from hydro_pipeline.stats.displaced import told
 from hydro_pipeline.stats.table import read_day
 from hydro_pipeline.stats.update import StatsReport

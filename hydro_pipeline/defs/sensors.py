@@ -16,7 +16,7 @@ from hydro_pipeline.defs.names import (
     range_tags,
 )
 from hydro_pipeline.defs.runs import active_run, wait_until
-from hydro_pipeline.shown import plain
+from hydro_pipeline.outside.shown import plain
 from hydro_pipeline.usecases import quality
 from hydro_pipeline.usecases.late_scenes import changed_days
 from hydro_pipeline.usecases.pipeline import Pipeline

@@ -17,7 +17,7 @@ from pyproj import CRS
 from shapely.geometry import shape
 
 from hydro_pipeline.errors import FieldsError
-from hydro_pipeline.words import printable, shown
+from hydro_pipeline.outside.words import printable, shown
 
 Geometries = NDArray[np.object_]
 

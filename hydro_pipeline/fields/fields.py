@@ -12,7 +12,7 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-from hydro_pipeline.area import Area
+from hydro_pipeline.area.area import Area
 from hydro_pipeline.errors import FieldsError, StoreAccessError
 from hydro_pipeline.fields.file import (
     LONLAT,
@@ -22,11 +22,11 @@ from hydro_pipeline.fields.file import (
     reprojected,
 )
 from hydro_pipeline.fields.size import check_size
+from hydro_pipeline.outside.words import printable
 from hydro_pipeline.parallel import in_threads
 from hydro_pipeline.settings import ZonalWeights
 from hydro_pipeline.storage.keys import fields_folder, fields_key, unreachable
 from hydro_pipeline.storage.store import Store, StoredObject
-from hydro_pipeline.words import printable
 
 READ_THREADS = 8
 SENTENCES = 20

@@ -11,11 +11,11 @@ import shapely
 from pyproj import CRS, Transformer
 from shapely.geometry.base import BaseGeometry
 
-from hydro_pipeline.crs import inexact
+from hydro_pipeline.area.crs import inexact
 from hydro_pipeline.errors import FieldsError
 from hydro_pipeline.fields.decode import Geometries, Raw, Unreadable, decode
 from hydro_pipeline.fields.planting import Planting, planting
-from hydro_pipeline.words import printable, shown
+from hydro_pipeline.outside.words import printable, shown
 
 LONLAT = CRS("EPSG:4326")
 

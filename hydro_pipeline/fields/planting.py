@@ -4,8 +4,8 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
+from hydro_pipeline.outside.words import shown
 from hydro_pipeline.product import PRODUCT
-from hydro_pipeline.words import shown
 
 MIDNIGHT = dt.timedelta(hours=3)
 """A time in UTC so long before the end of a field's solar day is a midnight of its local time."""

@@ -20,7 +20,7 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 from pyproj.exceptions import CRSError
 
-from hydro_pipeline.area import SNAP_M, Area, Bbox
+from hydro_pipeline.area.area import SNAP_M, Area, Bbox
 from hydro_pipeline.grid import Tiling
 from hydro_pipeline.imagery.cloud_mask import clear_mask
 from hydro_pipeline.imagery.reading import Kept, SceneDriver, drop_cached, paste

@@ -22,15 +22,15 @@ from rasterio import Env, cache
 from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOError
 from rasterio.session import AWSSession
 
-from hydro_pipeline.deadlines import IMAGERY, IMAGERY_BYTES_PER_S, IMAGERY_READ_S
 from hydro_pipeline.errors import SceneError, SceneGoneError, SceneReadError
 from hydro_pipeline.imagery.opening import opened
 from hydro_pipeline.imagery.opening import read as read_file
+from hydro_pipeline.outside.deadlines import IMAGERY, IMAGERY_BYTES_PER_S, IMAGERY_READ_S
+from hydro_pipeline.outside.trust import UNTRUSTED, bundle, untrusted
+from hydro_pipeline.outside.urls import shown
 from hydro_pipeline.parallel import Tries, retry
 from hydro_pipeline.scenes.doors import Doors, ShutError
 from hydro_pipeline.settings import Settings
-from hydro_pipeline.trust import UNTRUSTED, bundle, untrusted
-from hydro_pipeline.urls import shown
 
 GDAL_OPTIONS: dict[str, str | int] = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",

@@ -19,7 +19,7 @@ from rasterio.crs import CRS
 from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
-from hydro_pipeline.area import Area
+from hydro_pipeline.area.area import Area
 from hydro_pipeline.errors import InputError
 from hydro_pipeline.geotiff import cog
 from hydro_pipeline.imagery.opening import opened

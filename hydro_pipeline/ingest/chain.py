@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from hydro_pipeline.area import Area
+from hydro_pipeline.area.area import Area
 from hydro_pipeline.composite.kernel import NO_LIMIT, VALID, Block, carry_block, carry_onto, dated
 from hydro_pipeline.composite.tally import Piece, Tally, piece_of
 from hydro_pipeline.cube.day import DayEdit, begin

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import NamedTuple
 
-from hydro_pipeline.area import Area
+from hydro_pipeline.area.area import Area
 from hydro_pipeline.composite.kernel import Seen
 from hydro_pipeline.grid import Tiling, Window
 from hydro_pipeline.imagery.load import Imagery, load

@@ -11,12 +11,12 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 
 from hydro_pipeline.cube.head import Head
-from hydro_pipeline.deadlines import DAY_S
 from hydro_pipeline.errors import SceneReadError
 from hydro_pipeline.ingest.chain import Chain, Made, commit, make
 from hydro_pipeline.ingest.look_ahead import DayFound
 from hydro_pipeline.ingest.report import DayReport
 from hydro_pipeline.ingest.workers import Cluster
+from hydro_pipeline.outside.deadlines import DAY_S
 from hydro_pipeline.storage.notes import Step, noting
 
 

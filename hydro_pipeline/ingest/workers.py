@@ -11,9 +11,9 @@ from typing import Any
 
 import dask.threaded
 
-from hydro_pipeline.deadlines import DASK, beside, within
 from hydro_pipeline.errors import ClusterError, HydroError
 from hydro_pipeline.imagery.reading import drop_cached
+from hydro_pipeline.outside.deadlines import DASK, beside, within
 
 LOOK_S = 5.0
 """How often it is looked whether the cluster still has workers."""

@@ -12,8 +12,8 @@ from PIL import Image
 
 from hydro_pipeline.outputs import colours as ramp
 from hydro_pipeline.outputs.colours import ndvi_class
+from hydro_pipeline.outside.shown import plain
 from hydro_pipeline.product import NODATA, PRODUCT
-from hydro_pipeline.shown import plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,7 +11,7 @@ from odc.geo.geobox import GeoBox
 from shapely import Polygon, get_coordinates
 from shapely.geometry.polygon import orient
 
-from hydro_pipeline.area import Area
+from hydro_pipeline.area.area import Area
 from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.product import OBSERVED_ON, PRODUCT
 from hydro_pipeline.storage.keys import (

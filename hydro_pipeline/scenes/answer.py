@@ -8,7 +8,7 @@ from typing import Any
 
 import pystac
 
-from hydro_pipeline.area import Bbox
+from hydro_pipeline.area.area import Bbox
 from hydro_pipeline.errors import CatalogAnswerError
 from hydro_pipeline.scenes.item import (
     NEAR,

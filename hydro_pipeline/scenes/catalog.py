@@ -11,7 +11,7 @@ from urllib.parse import quote
 from pystac_client import Client
 from pystac_client.exceptions import APIError
 
-from hydro_pipeline.area import Area, Bbox
+from hydro_pipeline.area.area import Area, Bbox
 from hydro_pipeline.errors import AreaError, CatalogAnswerError, HydroError
 from hydro_pipeline.scenes.answer import Answer, Question, read
 from hydro_pipeline.scenes.http import CatalogIO, Limits

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import unquote, urlsplit
 
-from hydro_pipeline.deadlines import CATALOG, within
+from hydro_pipeline.outside.deadlines import CATALOG, within
+from hydro_pipeline.outside.urls import host_of
 from hydro_pipeline.settings import Settings
-from hydro_pipeline.urls import host_of
 
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _URL = re.compile(

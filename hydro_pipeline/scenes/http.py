@@ -14,16 +14,16 @@ from pystac.link import HREF, Link
 from pystac_client.exceptions import APIError
 from pystac_client.stac_api_io import StacApiIO
 
-from hydro_pipeline.deadlines import CATALOG, SEARCH_S, within
 from hydro_pipeline.errors import CatalogAnswerError, CatalogUnavailableError
+from hydro_pipeline.outside.deadlines import CATALOG, SEARCH_S, within
+from hydro_pipeline.outside.trust import UNTRUSTED, bundle, untrusted
+from hydro_pipeline.outside.urls import shown
 from hydro_pipeline.parallel import Tries, retry
 from hydro_pipeline.scenes.doors import same_place
 from hydro_pipeline.scenes.headers import Login, retry_after
 from hydro_pipeline.scenes.paging import Answered
 from hydro_pipeline.scenes.safe_json import safe_json
 from hydro_pipeline.settings import Settings
-from hydro_pipeline.trust import UNTRUSTED, bundle, untrusted
-from hydro_pipeline.urls import shown
 
 EMPTY_PAGES = 10
 """In a row, in mid-search, that are followed at most."""

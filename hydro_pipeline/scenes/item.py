@@ -11,7 +11,7 @@ import pystac
 from shapely.errors import ShapelyError
 from shapely.geometry import box, shape
 
-from hydro_pipeline.area import Bbox
+from hydro_pipeline.area.area import Bbox
 from hydro_pipeline.errors import CatalogAnswerError
 from hydro_pipeline.scenes.safe_json import defect
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pystac
 
-from hydro_pipeline.area import Area
+from hydro_pipeline.area.area import Area
 from hydro_pipeline.errors import CatalogAnswerError, StoredObjectError
 from hydro_pipeline.parallel import in_threads
 from hydro_pipeline.scenes.choice import Recorded

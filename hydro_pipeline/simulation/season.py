@@ -23,7 +23,7 @@ from shapely import Polygon, box
 from shapely.affinity import affine_transform
 from shapely.geometry.base import BaseGeometry
 
-from hydro_pipeline.area import Area, Bbox
+from hydro_pipeline.area.area import Area, Bbox
 from hydro_pipeline.geotiff import cog
 from hydro_pipeline.simulation.item import Granule, make_item
 from hydro_pipeline.simulation.land import (

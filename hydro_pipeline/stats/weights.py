@@ -15,7 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from hydro_pipeline.area import Area
+from hydro_pipeline.area.area import Area
 from hydro_pipeline.errors import StoreAccessError
 from hydro_pipeline.fields.fields import Field
 from hydro_pipeline.fields.file import LONLAT, reprojected

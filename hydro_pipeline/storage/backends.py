@@ -24,12 +24,12 @@ from obstore.auth.boto3 import Boto3CredentialProvider
 from obstore.exceptions import BaseError, PreconditionError
 from obstore.store import LocalStore, S3Store
 
-from hydro_pipeline.deadlines import BUCKET, ICECHUNK, OBJECTS, within
 from hydro_pipeline.errors import StoreAccessError, StoreUnavailableError
+from hydro_pipeline.outside.deadlines import BUCKET, ICECHUNK, OBJECTS, within
+from hydro_pipeline.outside.trust import bundle
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.storage import bucket
 from hydro_pipeline.storage.keys import INPUTS, WRITING, lock_key, writing_key
-from hydro_pipeline.trust import bundle
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta

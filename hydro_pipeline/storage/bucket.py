@@ -7,7 +7,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from hydro_pipeline.errors import HydroError, StoreAccessError, StoreUnavailableError
-from hydro_pipeline.trust import UNTRUSTED, untrusted
+from hydro_pipeline.outside.trust import UNTRUSTED, untrusted
 
 KEEP_OLD_VERSIONS_DAYS = 30
 ABORT_UPLOADS_AFTER_DAYS = 7

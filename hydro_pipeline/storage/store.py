@@ -19,11 +19,11 @@ from obstore.exceptions import (
 )
 
 from hydro_pipeline.errors import ConflictError, HydroError, StoreAccessError, StoreUnavailableError
+from hydro_pipeline.outside.trust import UNTRUSTED, untrusted
 from hydro_pipeline.parallel import Tries, retry
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.storage.backends import backend_of
 from hydro_pipeline.storage.keys import PROBES
-from hydro_pipeline.trust import UNTRUSTED, untrusted
 
 TRIES = Tries(attempts=100)
 """Of a write that others come before."""

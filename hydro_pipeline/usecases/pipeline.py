@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import cached_property
 
-from hydro_pipeline.area import Area
-from hydro_pipeline.area_name import NAME, check_characters, check_new_name
+from hydro_pipeline.area.area import Area
+from hydro_pipeline.area.name import NAME, check_characters, check_new_name
 from hydro_pipeline.cube.head import look, open_head
 from hydro_pipeline.cube.layout import check_meaning, meaning
 from hydro_pipeline.cube.read import Cube
@@ -23,6 +23,7 @@ from hydro_pipeline.ingest.chain import Chain
 from hydro_pipeline.ingest.look_ahead import read_ahead
 from hydro_pipeline.ingest.report import DayReport
 from hydro_pipeline.ingest.run import run
+from hydro_pipeline.outside.words import shown
 from hydro_pipeline.scenes.catalog import Catalog, open_catalog
 from hydro_pipeline.scenes.choice import Sources
 from hydro_pipeline.scenes.day_record import is_by, read_record
@@ -38,7 +39,6 @@ from hydro_pipeline.usecases.displaced import remember
 from hydro_pipeline.usecases.skipping import skip_failed
 from hydro_pipeline.usecases.sources import keep_missing, read_sources
 from hydro_pipeline.usecases.state import AreaState, open_state, stored_versions
-from hydro_pipeline.words import shown
 
 SEARCH_DAYS = 31
 """Days that one search asks for."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pystac
 
-from hydro_pipeline.area import Area
+from hydro_pipeline.area.area import Area
 from hydro_pipeline.cube.head import look, open_head
 from hydro_pipeline.ingest.chain import Chain
 from hydro_pipeline.ingest.look_ahead import read_ahead

@@ -2,7 +2,7 @@
 
 import datetime as dt
 
-from hydro_pipeline.area import Area
+from hydro_pipeline.area.area import Area
 from hydro_pipeline.errors import SceneError
 from hydro_pipeline.imagery.reading import opens
 from hydro_pipeline.scenes.catalog import Catalog

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from hydro_pipeline.area import Area
+from hydro_pipeline.area.area import Area
 from hydro_pipeline.scenes.catalog import Catalog
 from hydro_pipeline.scenes.choice import Sources
 from hydro_pipeline.scenes.decisions import read_decisions

@@ -12,8 +12,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from hydro_pipeline.area import Area
-from hydro_pipeline.area_name import note
+from hydro_pipeline.area.area import Area
+from hydro_pipeline.area.name import note
 from hydro_pipeline.cube.layout import check_meaning, grid_meaning
 from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.errors import MissingDayError, StoreAccessError, StoredObjectError

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from hydro_pipeline.area import Area
+from hydro_pipeline.area.area import Area
 from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.errors import CubeMeaningError, StoredObjectError
 from hydro_pipeline.fields.fields import FieldsReading

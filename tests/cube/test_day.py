@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from hydro_pipeline.area import Area
+from hydro_pipeline.area.area import Area
 from hydro_pipeline.composite.kernel import composite_block
 from hydro_pipeline.cube import repeat as cube_repeat
 from hydro_pipeline.cube.read import Cube

@@ -5,7 +5,7 @@ import datetime as dt
 import numpy as np
 import pytest
 
-from hydro_pipeline.area import Area
+from hydro_pipeline.area.area import Area
 from hydro_pipeline.cube.maintain import maintain
 from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.days import day_number

@@ -13,10 +13,10 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import make_server
 
-from hydro_pipeline import deadlines
 from hydro_pipeline.cube.read import Cube
-from hydro_pipeline.deadlines import Deadline
 from hydro_pipeline.errors import StoreAccessError, StoreUnavailableError
+from hydro_pipeline.outside import deadlines
+from hydro_pipeline.outside.deadlines import Deadline
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.storage import backends
 from hydro_pipeline.storage.root import prepare_root

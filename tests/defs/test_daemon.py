@@ -16,7 +16,7 @@ import dagster as dg
 import numpy as np
 import pytest
 
-from hydro_pipeline.area import Area
+from hydro_pipeline.area.area import Area
 from hydro_pipeline.defs.names import AREA_TAG, PROCESS_TAG, RANGE_START_TAG, key
 from hydro_pipeline.fields.fields import put_fields
 from hydro_pipeline.settings import Settings

@@ -8,7 +8,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from hydro_pipeline.area import Area
+from hydro_pipeline.area.area import Area
 from hydro_pipeline.fields.fields import parse_fields
 from tests.support.deployment import K8S, KUBERNETES, check_pod, plain_secrets, pods, values
 

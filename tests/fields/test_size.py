@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hydro_pipeline.area import Area
+from hydro_pipeline.area.area import Area
 from hydro_pipeline.errors import FieldsError
 from hydro_pipeline.fields.fields import read_fields
 from hydro_pipeline.fields.size import check_size

@@ -16,7 +16,7 @@ from pyproj import Transformer
 from rasterio.enums import Resampling
 from rasterio.vrt import WarpedVRT
 
-from hydro_pipeline.area import Area
+from hydro_pipeline.area.area import Area
 from hydro_pipeline.imagery.load import load, tiling_of
 from hydro_pipeline.scenes.catalog import open_catalog
 from hydro_pipeline.scenes.selection import select

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import rasterio
 
-from hydro_pipeline.area import Area
+from hydro_pipeline.area.area import Area
 from hydro_pipeline.cli import main as cli
 from hydro_pipeline.errors import InputError, SceneReadError
 from hydro_pipeline.imagery.load import load, tiling_of

@@ -6,7 +6,7 @@ from dataclasses import FrozenInstanceError, replace
 import numpy as np
 import pytest
 
-from hydro_pipeline.area import Area
+from hydro_pipeline.area.area import Area
 from hydro_pipeline.composite.kernel import Seen
 from hydro_pipeline.cube.head import Id, look, open_head
 from hydro_pipeline.cube.read import Cube

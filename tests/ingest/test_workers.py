@@ -9,11 +9,11 @@ import time
 import pytest
 from distributed import LocalCluster
 
-from hydro_pipeline.deadlines import Deadline
 from hydro_pipeline.errors import ClusterError, SceneReadError, SettingError
 from hydro_pipeline.imagery.reading import SceneReader
 from hydro_pipeline.ingest import workers
 from hydro_pipeline.ingest.workers import Cluster
+from hydro_pipeline.outside.deadlines import Deadline
 from hydro_pipeline.settings import Settings
 from tests.support.areas import days_of, pixels, set_up
 from tests.support.loopback import serve, silent

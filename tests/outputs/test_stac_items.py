@@ -22,7 +22,7 @@ from pystac.validation.local_validator import get_local_schema_cache
 from pystac_client.warnings import PystacClientWarning
 from referencing import Registry, Resource
 
-from hydro_pipeline.area import Area
+from hydro_pipeline.area.area import Area
 from hydro_pipeline.cli import main as cli
 from hydro_pipeline.errors import MissingDayError
 from hydro_pipeline.outputs.stac_items import Publication

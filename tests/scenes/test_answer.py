@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hydro_pipeline.area import Area
+from hydro_pipeline.area.area import Area
 from hydro_pipeline.errors import CatalogAnswerError, HydroError
 from hydro_pipeline.imagery.load import _source_grid
 from hydro_pipeline.scenes.answer import Question, read

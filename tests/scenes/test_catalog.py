@@ -8,7 +8,7 @@ import pytest
 from shapely import MultiPolygon, box
 from shapely.geometry import mapping
 
-from hydro_pipeline.area import Area
+from hydro_pipeline.area.area import Area
 from hydro_pipeline.errors import AreaError, CatalogAnswerError, StoreAccessError
 from hydro_pipeline.scenes.catalog import open_catalog
 from hydro_pipeline.settings import Settings

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from hydro_pipeline.area import Area
+from hydro_pipeline.area.area import Area
 from hydro_pipeline.errors import CatalogAnswerError, CatalogUnavailableError
 from hydro_pipeline.scenes.catalog import open_catalog
 from hydro_pipeline.scenes.http import Limits

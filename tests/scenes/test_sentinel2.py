@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import rasterio
 
-from hydro_pipeline.area import Area
+from hydro_pipeline.area.area import Area
 from hydro_pipeline.errors import SceneError
 from hydro_pipeline.product import NODATA
 from hydro_pipeline.scenes.day_record import from_bytes

@@ -14,7 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from shapely import box
 
-from hydro_pipeline.area import Area
+from hydro_pipeline.area.area import Area
 from hydro_pipeline.fields.fields import Field
 from hydro_pipeline.settings import Settings, ZonalWeights
 from hydro_pipeline.stats import coverage

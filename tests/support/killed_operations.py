@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from hydro_pipeline.area import Area
+from hydro_pipeline.area.area import Area
 from hydro_pipeline.fields.fields import put_fields
 from hydro_pipeline.outputs.exports import Export, Format
 from hydro_pipeline.storage.root import prepare_root

@@ -9,7 +9,7 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 from rasterio.windows import from_bounds
 
-from hydro_pipeline.area import Area
+from hydro_pipeline.area.area import Area
 from hydro_pipeline.imagery.cloud_mask import clear_mask
 from hydro_pipeline.scenes.item import parse_item
 from hydro_pipeline.scenes.scene import Scene

@@ -7,7 +7,7 @@ import random
 import numpy as np
 import pytest
 
-from hydro_pipeline.area import Area
+from hydro_pipeline.area.area import Area
 from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.errors import AreaError, CubeMeaningError, MissingDayError, SceneGoneError
 from hydro_pipeline.fields.fields import put_fields

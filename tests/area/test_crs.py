@@ -5,8 +5,8 @@ import pytest
 from pyproj import CRS
 from shapely import box
 
-from hydro_pipeline.area import Area
-from hydro_pipeline.crs import inexact
+from hydro_pipeline.area.area import Area
+from hydro_pipeline.area.crs import inexact
 from hydro_pipeline.errors import AreaError, FieldsError
 from hydro_pipeline.fields.fields import parse_fields
 from tests.support.field_files import PLANTED, PLOT, feature, geojson, geoparquet, in_utm

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 
 from hydro_pipeline.errors import AreaError
-from hydro_pipeline.words import shown
+from hydro_pipeline.outside.words import shown
 
 NAME = re.compile(r"[A-Za-z0-9_]+")
 LONGEST = 64

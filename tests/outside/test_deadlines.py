@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hydro_pipeline import deadlines
-from hydro_pipeline.deadlines import Deadline, markdown, within
+from hydro_pipeline.outside import deadlines
+from hydro_pipeline.outside.deadlines import Deadline, markdown, within
 
 README = Path(__file__).parents[1] / "README.md"
 

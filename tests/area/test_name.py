@@ -4,8 +4,8 @@ import duckdb
 import pandas as pd
 import pytest
 
-from hydro_pipeline.area import Area
-from hydro_pipeline.area_name import check_new_name, misread, note
+from hydro_pipeline.area.area import Area
+from hydro_pipeline.area.name import check_new_name, misread, note
 from hydro_pipeline.errors import AreaError
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.usecases.pipeline import Pipeline

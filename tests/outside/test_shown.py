@@ -4,7 +4,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from hydro_pipeline.errors import FieldsError
-from hydro_pipeline.shown import markdown, plain, slack
+from hydro_pipeline.outside.shown import markdown, plain, slack
 
 HOSTILE = [
     "\x1b[31mred\x1b[0m", "bell\a", "over\rwritten", "two\nlines", "\u202egnp.exe", "\x9b2J",

@@ -14,10 +14,10 @@ from pyproj.exceptions import CRSError
 from shapely.geometry import box, shape
 from shapely.geometry.base import BaseGeometry
 
-from hydro_pipeline.area_name import check_characters
-from hydro_pipeline.crs import inexact
+from hydro_pipeline.area.crs import inexact
+from hydro_pipeline.area.name import check_characters
 from hydro_pipeline.errors import AreaError
-from hydro_pipeline.words import printable, shown
+from hydro_pipeline.outside.words import printable, shown
 
 SNAP_M = 60.0
 """Grids are snapped outward to multiples of this, so that 10, 20 and 60 m bands nest."""

@@ -1,0 +1,1 @@
+"""Calls to the outside, and what comes from there: deadlines, trust, addresses, text."""
