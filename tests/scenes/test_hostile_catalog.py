@@ -20,6 +20,8 @@ from tests.support.loopback import Loopback, dripping, http, saying, serve, sile
 ALPS = Area.from_bbox("alps", (9.05, 47.2, 9.1, 47.25))
 MARCH = dt.date(2020, 3, 1), dt.date(2020, 3, 5)
 QUICK = Limits(connect=1, read=5, attempts=3, first_delay=0.01, request=0.6, search=5)
+COLLECTION = "/v1/collections/sentinel-2-l2a"
+"""Asked for where a search finds nothing."""
 EMPTY = http(b'{"type": "FeatureCollection", "features": [], "links": []}')
 
 
@@ -34,11 +36,13 @@ def api(on_search, root=lambda document: document, context=None):
 
     def answer(connection, head):
         path = head.split()[1].decode()
-        if path == "/v1":
-            landing = json.loads(
-                Api(f"{server[0].url}/v1", "", [], 10).answer("GET", "/v1", None).body
+        if path in ("/v1", COLLECTION):
+            document = json.loads(
+                Api(f"{server[0].url}/v1", "", [], 10).answer("GET", path, None).body
             )
-            connection.sendall(http(json.dumps(root(landing)).encode()))
+            connection.sendall(
+                http(json.dumps(root(document) if path == "/v1" else document).encode())
+            )
         elif callable(on_search):
             on_search(connection, head)
         else:
@@ -112,7 +116,7 @@ def test_a_redirect_that_keeps_the_question_is_followed(status):
 
     with api(answer) as server:
         search(f"{server.url}/v1")
-    assert server.paths == ["GET /v1", "POST /v1/search", "POST /v2/search"]
+    assert server.paths == ["GET /v1", "POST /v1/search", "POST /v2/search", f"GET {COLLECTION}"]
 
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
@@ -197,7 +201,7 @@ def test_a_certificate_that_is_wrong_is_final(authority, host, days, word):
 def test_a_private_authority_is_trusted_by_a_setting(authority):
     with api(EMPTY, context=authority.context()) as server:
         search(f"{server.url}/v1", ca_file=str(authority.file))
-    assert len(server.heads) == 2
+    assert server.paths == ["GET /v1", "POST /v1/search", f"GET {COLLECTION}"]
 
 
 def test_tls_is_not_spoken_to_who_does_not_speak_it():
