@@ -48,7 +48,7 @@ def rekeyed(feature, keys):
 @pytest.mark.parametrize("keys", SERVICES.values(), ids=SERVICES.keys())
 def test_the_keys_of_other_services_give_the_same_pixels(season, made, tmp_path, catalog, keys):
     path = catalog(lambda feature: rekeyed(feature, keys))
-    pipeline = set_up(season, tmp_path / "root", catalog=path)
+    pipeline = set_up(season, tmp_path / "root", catalog=path, trusted=str(season.directory))
     list(pipeline.ingest_days("farm", days_of(season)[:4]))
     assert pixels(pipeline) == pixels(made, "demo")[:4]
 
@@ -77,7 +77,9 @@ def test_the_keys_of_other_services_give_the_same_pixels(season, made, tmp_path,
 def test_a_day_whose_scenes_are_all_refused_fails_and_leaves_nothing_but_a_note(
     season, tmp_path, catalog, change, said
 ):
-    pipeline = set_up(season, tmp_path / "root", catalog=catalog(change))
+    pipeline = set_up(
+        season, tmp_path / "root", catalog=catalog(change), trusted=str(season.directory)
+    )
     days = days_of(season)
     with pytest.raises(SceneError, match=rf"farm {days[0]}: all of \d scenes are refused .*{said}"):
         list(pipeline.ingest_days("farm", days))
@@ -102,7 +104,7 @@ def test_a_day_with_one_refused_scene_is_made_and_says_so_wherever_one_looks(
         return [feature, other] if is_first else [feature]
 
     path = catalog(twice)
-    pipeline = set_up(season, tmp_path / "root", catalog=path)
+    pipeline = set_up(season, tmp_path / "root", catalog=path, trusted=str(season.directory))
     reports = list(pipeline.ingest_days("farm", days))
     assert pixels(pipeline) == pixels(made, "demo")[:6]
     first, others = reports[0], reports[1:]
@@ -146,7 +148,9 @@ def test_a_day_with_nothing_but_a_broken_item_is_refused_not_without_a_scene(
             feature["properties"]["datetime"] = "yesterday"
         return [feature]
 
-    pipeline = set_up(season, tmp_path / "root", catalog=catalog(broken))
+    pipeline = set_up(
+        season, tmp_path / "root", catalog=catalog(broken), trusted=str(season.directory)
+    )
     reports = list(pipeline.ingest_days("farm", days))
     assert reports[0].outcome == "refused"
     assert reports[0].refused[0].id.startswith("S2")
