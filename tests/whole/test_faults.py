@@ -47,7 +47,7 @@ def cells(target: str, operations: Any, without: set[Kind] = frozenset()) -> lis
             kind,
             times,
             id=f"{target}-{operation}-{kind}-{'once' if times else 'for ever'}",
-            marks=() if (target, operation, kind, times) in FAST else pytest.mark.slow,
+            marks=() if (target, operation, kind, times) in FAST else pytest.mark.faults,
         )
         for operation in operations
         for kind in Kind

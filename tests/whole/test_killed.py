@@ -197,7 +197,7 @@ def test_a_run_killed_on_s3(states, forks, proxy):
     assert outcome(place, "runs", {}, reference.result()) == ""
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 def test_112_kills(states, forks, proxy, capsys):
     rng, told, wrong = random.Random(1), [], []
     for operation in OPERATIONS:
