@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime as dt
+import shutil
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -60,12 +61,13 @@ class Export:
     def write(self, file_format: Format, to: Path) -> list[Path]:
         """Write the days to `to` and return what was written.
 
-        `cog` makes three files a day in the directory `to`: NDVI without loss, its age, and a
-        coloured map. `zarr` makes the directory `to`: plain, consolidated Zarr v3, packed as the
-        cube is. `netcdf`, `csv` and `geoparquet` make one file; the last has a row's outline with
-        it. Raises `DamagedCubeError` where a chunk cannot be read, `MissingDayError` where the cube
-        lacks the days, `FieldsError` for an unknown field, `InputError` if a directory for Zarr is
-        there already, `CubeMeaningError` where the area was replaced by another than the cube's.
+        A file, and a directory of Zarr, is there when it is whole. `cog` makes three files a day in
+        the directory `to`: NDVI without loss, its age, and a coloured map. `zarr` makes the
+        directory `to`: plain, consolidated Zarr v3, packed as the cube is. `netcdf`, `csv` and
+        `geoparquet` make one file; the last has a row's outline with it. Raises `DamagedCubeError`
+        where a chunk cannot be read, `MissingDayError` where the cube lacks the days, `FieldsError`
+        for an unknown field, `InputError` if a directory for Zarr is there already,
+        `CubeMeaningError` where the area was replaced by another than the cube's.
         """
         _ = self.state.cube
         to.parent.mkdir(parents=True, exist_ok=True)
@@ -79,11 +81,13 @@ class Export:
                 with self._damage_named():
                     return self._netcdf(to)
             case Format.CSV:
-                write_csv(self._rows(), to)
+                with _whole(to) as part:
+                    write_csv(self._rows(), part)
             case Format.GEOPARQUET:
-                self._outlined().to_parquet(
-                    to, compression="zstd", schema_version="1.1.0", write_covering_bbox=True
-                )
+                with _whole(to) as part:
+                    self._outlined().to_parquet(
+                        part, compression="zstd", schema_version="1.1.0", write_covering_bbox=True
+                    )
         return [to]
 
     @contextlib.contextmanager
@@ -105,7 +109,8 @@ class Export:
         for day in self._days(cube):
             for name, data in day_cogs(cube, day, window).items():
                 path = to / f"{cube.area_name}_{day}_{name}.tif"
-                path.write_bytes(data)
+                with _whole(path) as part:
+                    part.write_bytes(data)
                 written.append(path)
         return written
 
@@ -118,7 +123,8 @@ class Export:
         with warnings.catch_warnings():
             # Zarr v3 has no word on consolidated metadata yet; readers without it ignore them.
             warnings.filterwarnings("ignore", message="Consolidated metadata is currently not part")
-            dataset.to_zarr(to, zarr_format=3, consolidated=True)
+            with _whole(to) as part:
+                dataset.to_zarr(part, zarr_format=3, consolidated=True)
         return [to]
 
     def _netcdf(self, to: Path) -> list[Path]:
@@ -126,7 +132,8 @@ class Export:
         chunks = tuple(min(CHUNKS[name], dataset.sizes[name]) for name in dataset.ndvi.dims)
         for name in ARRAYS:
             dataset[name].encoding |= {"zlib": True, "shuffle": True, "chunksizes": chunks}
-        dataset.to_netcdf(to, engine="h5netcdf")
+        with _whole(to) as part:
+            dataset.to_netcdf(part, engine="h5netcdf")
         return [to]
 
     def _dataset(self, real: type[float | np.float32]) -> xr.Dataset:
@@ -221,3 +228,14 @@ def day_cogs(cube: Cube, day: dt.date, window: Window) -> dict[str, bytes]:
         "age": age_cog(age.astype(np.int16), grid, tags),
         "visual": visual_cog(ndvi, grid, tags),
     }
+
+
+@contextlib.contextmanager
+def _whole(to: Path) -> Iterator[Path]:
+    """A path beside `to` to write to, which becomes `to` at the end."""
+    part = to.with_name(f".{to.name}.part")
+    if part.is_dir():
+        shutil.rmtree(part)
+    part.unlink(missing_ok=True)
+    yield part
+    part.replace(to)

@@ -1,6 +1,7 @@
 import datetime as dt
 import json
 import sys
+from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
@@ -164,6 +165,35 @@ def test_what_cannot_be_exported_is_named(made, tmp_path):
         Export(made.open("demo"), field_id="F99").write(Format.COG, tmp_path / "x")
     with pytest.raises(MissingDayError, match="2024-05-01 is not in the cube"):
         Export(made.open("demo"), last=dt.date(2024, 5, 1)).write(Format.COG, tmp_path / "x")
+
+
+@pytest.mark.parametrize(
+    ("file_format", "writer"),
+    [
+        (Format.ZARR, "xarray.Dataset.to_zarr"),
+        (Format.CSV, "hydro_pipeline.outputs.exports.write_csv"),
+    ],
+)
+def test_an_export_that_ends_half_way_is_not_there_and_can_be_made_again(
+    export, tmp_path, monkeypatch, file_format, writer
+):
+    to = tmp_path / "out"
+
+    def half(*args, **_):
+        part = next(arg for arg in args if isinstance(arg, Path))
+        if file_format is Format.ZARR:
+            part.mkdir()
+            part /= "c"
+        part.write_text("half")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as killed:
+        killed.setattr(writer, half)
+        with pytest.raises(KeyboardInterrupt):
+            export.write(file_format, to)
+    assert not to.exists()
+    assert export.write(file_format, to) == [to]
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_the_command(made, tmp_path, monkeypatch, capsys):

@@ -9,7 +9,7 @@ import pytest
 from hydro_pipeline.outside import deadlines
 from hydro_pipeline.outside.deadlines import Deadline, markdown, within
 
-README = Path(__file__).parents[1] / "README.md"
+README = Path(__file__).parents[2] / "README.md"
 
 
 def test_the_readme_tells_every_deadline():

@@ -155,7 +155,7 @@ def test_single_days_give_the_same(one_run, realcase, tmp_path):
 
 def test_days_are_told_apart(one_run):
     outcomes = status(one_run.open("mol"), today=LAST).outcomes
-    assert outcomes == {"observed": 7, "all cloud": 22, "no scene": 150}
+    assert outcomes == {"observed": 7, "all cloud": 22, "no scene": 150, "refused": 0}
 
 
 def test_coverage_differs_from_centre_only_at_the_edges(one_run, realcase, tmp_path):
