@@ -60,6 +60,7 @@ def test_on_s3(path, season, s3, monkeypatch):
     check(path.name, execute(path, ROOT=pipeline.settings.root, AREA="demo"))
 
 
+@pytest.mark.slow
 def test_live_notebook_on_a_stand_in_for_earth_search(season, monkeypatch):
     with StandIn(season.directory) as earth_search:
         monkeypatch.setenv("HYDRO_CATALOG", earth_search.url)

@@ -1,6 +1,7 @@
 """A moto S3 server on loopback that remembers what was asked of it, and can fail."""
 
 import logging
+import uuid
 from collections.abc import Callable, Iterable
 from threading import Thread
 from typing import Any
@@ -32,7 +33,8 @@ class CountingS3:
         self._thread = Thread(target=self._server.serve_forever)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self.environment = {
-            "HYDRO_ROOT": f"s3://{BUCKET}/data",
+            # All of moto's servers in a process have the same buckets.
+            "HYDRO_ROOT": f"s3://{BUCKET}/{uuid.uuid4().hex}",
             "HYDRO_S3_ENDPOINT_URL": self.url,
             "HYDRO_S3_ACCESS_KEY_ID": "testing",
             "HYDRO_S3_SECRET_ACCESS_KEY": "testing",

@@ -183,6 +183,7 @@ def test_a_day_that_cannot_be_made_again_holds_up_no_other(made, earth_search, t
 
 
 @pytest.mark.parametrize("left", [None, 1])
+@pytest.mark.slow
 def test_a_record_that_lags_behind_its_day_loses_nothing(
     made, earth_search, twelve, tmp_path, left
 ):

@@ -202,6 +202,7 @@ def test_nothing_is_gone_back_to_where_no_state_can_be_read(pipeline):
         go_back(pipeline.store, AREA)
 
 
+@pytest.mark.slow
 def test_a_late_scene_before_a_damaged_day_waits_until_that_is_mended(season, tmp_path):
     """The day whose pixels cannot be read is named; nothing is stored; then all is as it is."""
     every = days_of(season)
