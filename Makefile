@@ -26,7 +26,7 @@ demo: venv ## Simulate a season, run it, catch up two late fields, explain what 
 	@$(BIN)/hydro demo
 
 test: venv ## Run the tests (ARGS="tests/test_days.py" for some of them)
-	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses 4 --dist loadfile $(ARGS)
 
 test-slow: venv ## Run the heavy tests
 	@$(BIN)/python -m pytest -m slow --timeout=1800 -n logical --maxprocesses 2 --dist loadfile $(ARGS)
