@@ -1,6 +1,7 @@
 """What is done in processes that are killed; done again, each goes on where it stopped."""
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -35,7 +36,10 @@ def put(pipeline: Pipeline, folder: Path) -> None:
 def export(pipeline: Pipeline, folder: Path) -> None:
     whole = Export(pipeline.open(AREA))
     for file_format in Format:
-        whole.write(file_format, folder / "export" / file_format)
+        to = folder / "export" / file_format
+        if file_format is Format.ZARR:  # It is not written over.
+            shutil.rmtree(to, ignore_errors=True)
+        whole.write(file_format, to)
 
 
 def create(pipeline: Pipeline, folder: Path) -> None:

@@ -16,7 +16,7 @@ from hydro_pipeline.usecases.pipeline import Pipeline
 from hydro_pipeline.usecases.status import status
 from tests.support.areas import AREA, content
 from tests.support.buckets import make_bucket
-from tests.support.deadlines import shorten
+from tests.support.deadlines import shortened
 from tests.support.fault_proxy import Fault, FaultProxy, Kind
 from tests.support.operations import (
     DAYS,
@@ -157,9 +157,7 @@ STEPS = {"commit": (Step.DAY, DAYS[2]), "statistics": (Step.STATISTICS, DAYS[1])
 
 
 @pytest.mark.parametrize(("target", "name", "kind", "times"), cells("S3", OPERATIONS))
-def test_s3(
-    target, name, kind, times, season, template, undisturbed, bucket, before_s3, monkeypatch
-):
+def test_s3(target, name, kind, times, season, template, undisturbed, bucket, before_s3):
     root = re.sub("[^A-Za-z0-9]", "", f"{name}{kind}{times}")
     bucket.put_folder(template, root)
     settings = bucket.settings(
@@ -167,7 +165,6 @@ def test_s3(
         s3_endpoint_url=before_s3.url,
         catalog=str(season.directory / "items.json"),
     )
-    shorten(monkeypatch)
     operation = OPERATIONS[name]
     expected = undisturbed(name, operation.run)
     check(settings, name, operation.run, before_s3, Fault(kind, operation.asks, times), expected)
@@ -180,13 +177,10 @@ CATALOG = {"commit": commit, "late scenes": look_for_late_scenes}
     ("target", "name", "kind", "times"),
     cells("catalog", CATALOG, {Kind.ETAG}) + cells("COG", ["commit"], {Kind.ETAG}),
 )
-def test_catalog_and_files(
-    target, name, kind, times, template, undisturbed, catalog, tmp_path, monkeypatch
-):
+def test_catalog_and_files(target, name, kind, times, template, undisturbed, catalog, tmp_path):
     root = tmp_path / "root"
     shutil.copytree(template, root)
     settings = Settings.load(root=str(root), catalog=f"{catalog.url}/v1")
-    shorten(monkeypatch)
     files = target == "COG"
     fault = Fault(kind, lambda method, path: path.startswith("/cogs/") == files, times)
     expected = undisturbed(name, CATALOG[name])
@@ -205,7 +199,8 @@ def check(
     at once where it succeeds, else after it was done again without the fault.
     """
     proxy.fault = fault
-    error = ended(run, Pipeline(settings), proxy)
+    with shortened():
+        error = ended(run, Pipeline(settings), proxy)
     assert proxy.hits, "nothing was hit"
     proxy.fault = None
     if error is not None:

@@ -1,5 +1,6 @@
 """A process killed at any moment loses nothing, and what it did can be done again to its end."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -26,6 +27,8 @@ from tests.support.killed import Forks
 from tests.support.killed_operations import OPERATIONS
 from tests.support.operations import DAYS, begun, tiny_season
 
+KILLS = 7
+"""Of each operation in each place, before its end: 112 of all."""
 FROM = {"runs": "entered", "late scenes": "poor", "creation": "nothing"}
 """The state that an operation is done from, if not `begun`."""
 
@@ -103,11 +106,6 @@ def days(pipeline: Pipeline) -> dict[Any, Any]:
     return {} if cube is None else dict(zip(cube.days, pixels(pipeline), strict=True))
 
 
-def kill(process: int) -> bool:
-    os.kill(process, signal.SIGKILL)
-    return True
-
-
 @pytest.fixture(scope="module")
 def states(tmp_path_factory):
     folder = tmp_path_factory.mktemp("states")
@@ -135,9 +133,9 @@ class Killer:
     def undisturbed(self, operation: str) -> tuple[Place, float]:
         """Where it was done to its end, and its length: requests to S3, or seconds."""
         place = self.place(operation)
-        started = time.perf_counter()
         begun = len(self.proxy.requests) if self.proxy else 0
         self.forks.start(operation, place.folder, **place.settings)
+        started = time.perf_counter()
         assert self.forks.end() == 0
         if self.proxy:
             return place, len(self.proxy.requests) - begun
@@ -152,7 +150,8 @@ class Killer:
         if self.proxy is None:
             process = self.forks.start(operation, place.folder, **place.settings)
             time.sleep(rng.uniform(0, length))
-            os.kill(process, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
             return place, self.forks.end() != 0
         number, done, count = rng.randrange(round(length)), rng.random() < 0.5, iter(range(10**9))
         started = threading.Event()
@@ -206,14 +205,17 @@ def test_112_kills(states, forks, proxy, capsys):
             state = {} if operation == "creation" else days(killer.place(operation).pipeline)
             reference, length = killer.undisturbed(operation)
             expected, killed, found = reference.result(), 0, []
-            for _ in range(7):
+            for _ in range(10 * KILLS):
                 place, early = killer.kill(operation, length, rng)
                 killed += early
                 found += [f for f in [outcome(place, operation, state, expected)] if f]
+                if killed == KILLS:
+                    break
             lost = sum(f.startswith("lost") for f in found)
             told.append(f"{operation:12} {root:9} {killed:5} {lost:5} {len(found) - lost:7}")
             wrong += [f"{operation} on {root}: {f}" for f in found]
-            assert killed, f"{operation} on {root}: every kill came too late"
+            if killed < KILLS:
+                wrong.append(f"{operation} on {root}: kills come too late")
     with capsys.disabled():
         print("", "operation    root      kills  lost  wedged", *told, sep="\n")
     assert wrong == []
