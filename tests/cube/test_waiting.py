@@ -98,7 +98,7 @@ def test_a_private_authority_is_trusted_by_a_setting(tmp_path):
     thread = Thread(target=server.serve_forever)
     thread.start()
     environment = {
-        "HYDRO_ROOT": "s3://bucket/data", "HYDRO_S3_ENDPOINT_URL": f"https://127.0.0.1:{server.port}",
+        "HYDRO_ROOT": "s3://private/data", "HYDRO_S3_ENDPOINT_URL": f"https://127.0.0.1:{server.port}",
         "HYDRO_S3_ACCESS_KEY_ID": "a", "HYDRO_S3_SECRET_ACCESS_KEY": "b",
         "HYDRO_CA_FILE": str(authority.file),
     }  # fmt: skip
@@ -110,5 +110,5 @@ def test_a_private_authority_is_trusted_by_a_setting(tmp_path):
     thread.join()
     server.server_close()
     assert done.returncode == 0, done.stderr
-    assert "bucket bucket: made" in done.stdout
+    assert "bucket private: made" in done.stdout
     assert done.stdout.endswith("b'1' True\n")

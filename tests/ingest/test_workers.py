@@ -119,14 +119,14 @@ def lonely(tmp_path):
 @pytest.mark.slow
 def test_a_scheduler_without_workers(season, tmp_path, quick, lonely, monkeypatch):
     _, address = lonely
-    monkeypatch.setattr(workers, "DASK", Deadline(connect=10, read=0.5, total=60))
+    monkeypatch.setattr(workers, "DASK", Deadline(connect=60, read=0.5, total=120))
     fails(season, tmp_path / "root", address, r"no worker for 0\.5 s")
 
 
 @pytest.mark.slow
 def test_a_scheduler_that_dies(season, tmp_path, quick, lonely, monkeypatch):
     process, address = lonely
-    monkeypatch.setattr(workers, "DASK", Deadline(connect=1, read=30, total=60))
+    monkeypatch.setattr(workers, "DASK", Deadline(connect=60, read=30, total=120))
     original = Cluster.get
 
     def dying(self, *args, **kwargs):
