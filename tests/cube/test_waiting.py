@@ -63,7 +63,9 @@ def test_a_slow_bucket_is_one_error_in_time(answer, work):
     assert time.monotonic() - started < 3
 
 
-def test_a_certificate_that_is_not_trusted_is_final(tmp_path):
+def test_a_certificate_that_is_not_trusted_is_final(tmp_path, monkeypatch):
+    enough = backends.dt.timedelta(seconds=10)
+    monkeypatch.setattr(backends, "CLIENT", {"connect_timeout": enough, "timeout": enough})
     authority = Authority.make(tmp_path)
     with serve(silent, authority.context()) as server:
         for work in (lambda s: Store(s).get("k"), lambda s: list(prepare_root(s))):
