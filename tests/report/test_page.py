@@ -166,11 +166,12 @@ def large_content():
         "age_mean_days": np.arange(days) - last.astype(float),
         "observed_fraction": seen,
     }
-    first = dt.date(2025, 1, 1)
+    first, planted = dt.date(2025, 1, 1), dt.date(2025, 2, 1)
     dates = np.tile(np.arange(days, dtype=np.int32) + day_number(first), fields)
     rows = pa.table(
         {
             "field_id": np.repeat(ids, days),
+            "planting_date": pa.array([planted] * (fields * days), pa.date32()),
             "date": pa.array(dates).cast(pa.date32()),
             **{name: array.ravel() for name, array in values.items()},
         }
@@ -191,10 +192,10 @@ def large_content():
         "first": str(first),
         "days": [{"outcome": "observed", "observed": 0.5, "scenes": scenes}] * days,
         "fields": [
-            {"id": name, "planted": "2025-02-01", "parts": [[(square + corner).tolist()]]}
+            {"id": name, "planted": str(planted), "parts": [[(square + corner).tolist()]]}
             for name, corner in zip(ids, corners, strict=True)
         ],
-        "series": series(rows, ids, first, days),
+        "series": series(rows, [(name, planted) for name in ids], first, days),
         "frames": {"step": 1, "shape": [side, side], "days": pictures},
     }
 
