@@ -52,4 +52,4 @@ def run(bench: Bench) -> Iterator[Row]:
 def _pixels(settings: Settings) -> Any:
     cube = Cube.open(Store(settings), "farm")
     assert cube is not None
-    return np.array([cube.read(day) for day in cube.days])
+    return np.array([cube.read(day).arrays for day in cube.days])

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -110,10 +111,21 @@ class Tiling:
         return [self.tile(row, col) for row in rows for col in cols]
 
 
-Pixels = tuple[Int16, Int16]
-"""NDVI and observed_on of a window, in the order of `ARRAYS`: (y, x) each, nodata -32768."""
+class Pixels(NamedTuple):
+    """A day in a window. All variables have a value where `observed_on` has one."""
+
+    values: Int16
+    """(variable, y, x), each in its own units, nodata -32768."""
+    observed_on: Int16
+    """(y, x), days since 1970-01-01, nodata -32768."""
+
+    @property
+    def arrays(self) -> tuple[Int16, ...]:
+        """(y, x) each, in the order of `Product.names`."""
+        return *self.values, self.observed_on
 
 
-def nothing(window: Window) -> Pixels:
+def nothing(window: Window, variables: int) -> Pixels:
     """Pixels of a window in which nothing was ever seen."""
-    return np.full(window.shape, NODATA, np.int16), np.full(window.shape, NODATA, np.int16)
+    values = np.full((variables, *window.shape), NODATA, np.int16)
+    return Pixels(values, np.full(window.shape, NODATA, np.int16))

@@ -1,8 +1,8 @@
-"""What is measured, how it is stored, and how it is shown: the one place for it.
+"""What is measured, how it is stored, and how it is shown, as values.
 
-All else follows from `PRODUCT`: arrays and attributes of a cube, columns of statistics, colours,
-titles. To change what pixels or statistics are, edit it here; what is stored tells by
-`Product.meaning` and `Product.version` that it was made before. Pure.
+All else follows from a `Product`: arrays and attributes of a cube, columns of statistics, colours,
+titles. Which indices there are is told in `indices.py`, whose scenes are read in `sensors.py`; what
+is stored tells by `Product.meaning` and `Product.version` that it was made before. Pure.
 """
 
 import datetime as dt
@@ -76,6 +76,8 @@ class Sensor:
     """Digital numbers per reflectance of 1."""
     first_day: dt.date
     """With any scene."""
+    mask: "Mask"
+    """Which of its pixels are clear, unless settings say otherwise."""
 
 
 @dataclass(frozen=True)
@@ -91,15 +93,20 @@ class Mask:
     """How far they do, metres."""
 
 
+ONE = "1"
+"""Stands for the constant among the bands of a linear form."""
+
 Linear = Mapping[str, float]
 """A linear form in reflectance: the coefficient of each band by name, a constant by `1`."""
 
 
 @dataclass(frozen=True)
 class Variable:
-    """What a pixel tells: `top` / `bottom`, undefined where `bottom` is not positive.
+    """What a pixel tells: `top` / `bottom`.
 
-    A band's `bottom` is `{"1": 1.0}`. Stored as int16 in units of `scale`, clipped to `valid`.
+    Undefined where `bottom` is 0, and where it is negative though it is a sum of reflectances. A
+    band's `bottom` is `{"1": 1.0}`. Stored as int16 in units of `scale`; an index is clipped to
+    `valid`, and a band is undefined beyond it, so that what is stored is exact.
     """
 
     name: str
@@ -115,6 +122,29 @@ class Variable:
     """The least and the greatest value."""
     scale: float = 1e-4
     units: str = "1"
+    source: str = ""
+    """Who described it."""
+
+    @property
+    def is_band(self) -> bool:
+        """Whether it is the reflectance of a band itself."""
+        return dict(self.bottom) == {ONE: 1.0}
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether `bottom` is a difference, which may well be negative, and not a sum."""
+        return any(factor < 0 for factor in self.bottom.values())
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Names of the bands that it is made of, in the order of its formula."""
+        return tuple(dict.fromkeys(name for name in (*self.top, *self.bottom) if name != ONE))
+
+    @property
+    def formula(self) -> str:
+        """The ratio as people write it, in the names of bands."""
+        top, bottom = _written(self.top), _written(self.bottom)
+        return top if self.is_band else f"{_bracketed(top)} / {_bracketed(bottom)}"
 
     @property
     def per_unit(self) -> float:
@@ -136,8 +166,9 @@ class Variable:
     def attributes(self) -> dict[str, Any]:
         """CF attributes of its array."""
         low, high = self.limits
+        formula = "" if self.is_band else f", {self.formula}"
         return {
-            "long_name": f"{self.long_name}, gaps filled from earlier days",
+            "long_name": f"{self.long_name}{formula}, gaps filled from earlier days",
             "units": self.units,
             "scale_factor": self.scale,
             "add_offset": 0.0,
@@ -199,6 +230,16 @@ class Product:
         return ", ".join(variable.title for variable in self.variables)
 
     @property
+    def variables_by_name(self) -> dict[str, Variable]:
+        """The variables, in order."""
+        return {variable.name: variable for variable in self.variables}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the arrays of pixels, `observed_on` last."""
+        return *(variable.name for variable in self.variables), "observed_on"
+
+    @property
     def bands(self) -> tuple[Band, ...]:
         """The sensor's bands that the variables need."""
         return tuple(band for band in self.sensor.bands if band.name in self._needed)
@@ -207,6 +248,10 @@ class Product:
     def files(self) -> tuple[Band, ...]:
         """All that is read of a scene: `bands` and the mask's."""
         return *self.bands, self.mask.band
+
+    def file(self, name: str) -> Band:
+        """The one of `files` with this name."""
+        return next(band for band in self.files if band.name == name)
 
     @property
     def arrays(self) -> dict[str, dict[str, Any]]:
@@ -248,45 +293,18 @@ class Product:
 
     @property
     def _needed(self) -> set[str]:
-        forms = (form for v in self.variables for form in (v.top, v.bottom))
-        return {name for form in forms for name in form} - {"1"}
+        return {name for variable in self.variables for name in variable.bands}
 
 
-PRODUCT = Product(
-    sensor=Sensor(
-        title="Sentinel-2 Level-2A",
-        constellation="sentinel-2",
-        collection="sentinel-2-l2a",
-        credit="contains modified Copernicus Sentinel data",
-        # Keys: Earth Search; Planetary Computer and Digital Earth Africa; CDSE.
-        bands=(
-            Band("red", "red", 10.0, ("B04", "B04_10m")),
-            Band("nir", "nir", 10.0, ("B08", "B08_10m")),
-        ),
-        dn_per_unit=10_000.0,
-        first_day=dt.date(2015, 7, 1),
-    ),
-    variables=(
-        Variable(
-            name="ndvi",
-            title="NDVI",
-            long_name="normalized difference vegetation index",
-            top={"nir": 1.0, "red": -1.0},
-            bottom={"nir": 1.0, "red": 1.0},
-            colours=(
-                (-0.2, "#6f87a3"), (0.0, "#e9dcc0"), (0.15, "#ecdfa5"), (0.3, "#d3dc86"),
-                (0.45, "#a2c965"), (0.6, "#65ab4c"), (0.75, "#348a40"), (0.9, "#12643a"),
-                (1.0, "#083f29"),
-            ),
-        ),
-    ),
-    mask=Mask(
-        band=Band("scl", "scl", 20.0, ("SCL", "SCL_20m")),
-        clear=(2, 4, 5, 6, 7),
-        # Cloud shadow, cloud of medium and of high probability, cirrus.
-        spoiling=(3, 8, 9, 10),
-        buffer_m=60.0,
-    ),
-    pixel_code=1,
-    statistics_code=1,
-)  # fmt: skip
+def _written(form: Linear) -> str:
+    """A linear form as people write it."""
+    text = ""
+    for name, factor in form.items():
+        size = f"{abs(factor):g}"
+        term = size if name == ONE else name if size == "1" else f"{size} {name}"
+        text += f" {'-' if factor < 0 else '+'} {term}"
+    return text.removeprefix(" + ").strip()
+
+
+def _bracketed(text: str) -> str:
+    return f"({text})" if " + " in text or " - " in text else text

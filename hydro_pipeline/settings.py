@@ -2,18 +2,26 @@
 
 import datetime as dt
 import re
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import unquote
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from hydro_pipeline import indices
 from hydro_pipeline.errors import SettingError
 from hydro_pipeline.outside.urls import check_address, shown
-from hydro_pipeline.product import PRODUCT, Product
+from hydro_pipeline.product import Product
+from hydro_pipeline.sensors import SENTINEL_2, sensor
 
 EARTH_SEARCH = "https://earth-search.aws.element84.com/v1"
 
@@ -79,8 +87,11 @@ class Settings(BaseSettings):
         description="Certificates (PEM) of private authorities, trusted besides the public ones by "
         "catalog, imagery and bucket; workers of a Dask cluster need it at the same path.",
     )
-    collection: str = Field(
-        default=PRODUCT.sensor.collection, description="STAC collection to search."
+    collection: str = Field(default=SENTINEL_2.collection, description="STAC collection to search.")
+    variables: Annotated[tuple[str, ...], CommaSeparated] = Field(
+        default=("ndvi",),
+        description="What is measured, comma separated: indices and bands by name (`hydro "
+        "variables` lists them); maps and short tables show the first.",
     )
     areas: Annotated[tuple[str, ...], CommaSeparated] = Field(
         default=(), description="Names of the areas, comma separated; unset: all areas in the root."
@@ -90,11 +101,11 @@ class Settings(BaseSettings):
         description="First day of every cube; unset: the first day that is run.",
     )
     clear_classes: Annotated[tuple[int, ...], CommaSeparated] = Field(
-        default=PRODUCT.mask.clear,
+        default=SENTINEL_2.mask.clear,
         description="Scene classification (SCL) classes that count as clear, comma separated.",
     )
     cloud_buffer_m: float = Field(
-        default=PRODUCT.mask.buffer_m,
+        default=SENTINEL_2.mask.buffer_m,
         ge=0,
         le=5000,
         description="Pixels this near to a cloud or its shadow are not clear, metres.",
@@ -157,7 +168,7 @@ class Settings(BaseSettings):
         login = f"{unquote(name)}:{unquote(password)}"
         return {**values, "catalog": match[1] + match[3], "catalog_login": login}
 
-    @field_validator("areas", "clear_classes", "trusted", mode="before")
+    @field_validator("areas", "clear_classes", "trusted", "variables", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):
@@ -188,6 +199,17 @@ class Settings(BaseSettings):
             if not re.fullmatch(r"[A-Za-z0-9_]+", name):
                 raise ValueError(f"area name {name!r} may only hold letters, digits and _")
         return value
+
+    @field_validator("collection")
+    @classmethod
+    def _known_collection(cls, value: str) -> str:
+        return sensor(value).collection
+
+    @field_validator("variables")
+    @classmethod
+    def _known_variables(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        of = sensor(info.data.get("collection", SENTINEL_2.collection))
+        return tuple(variable.name for variable in indices.variables(value, of))
 
     @field_validator("clear_classes")
     @classmethod
@@ -271,10 +293,8 @@ class Settings(BaseSettings):
     @property
     def product(self) -> Product:
         """What is measured, by these settings."""
-        return replace(
-            PRODUCT,
-            sensor=replace(PRODUCT.sensor, collection=self.collection),
-            mask=replace(PRODUCT.mask, clear=self.clear_classes, buffer_m=self.cloud_buffer_m),
+        return indices.product(
+            self.variables, sensor(self.collection), self.clear_classes, self.cloud_buffer_m
         )
 
     @property

@@ -9,7 +9,7 @@ from matplotlib.dates import ConciseDateFormatter
 
 from hydro_pipeline.cli.demo import AREA, DATA
 from hydro_pipeline.days import day_number
-from hydro_pipeline.product import NODATA, PRODUCT
+from hydro_pipeline.product import NODATA
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.usecases.pipeline import Pipeline
 from hydro_pipeline.usecases.state import AreaState
@@ -28,8 +28,8 @@ def main() -> None:
     maps, series = figure.subfigures(2, 1, height_ratios=[3, 1.15])
     axes = maps.subplots(3, len(SHOWN))
     for column, day in enumerate(cube.days[n] for n in SHOWN):
-        packed, observed_on = cube.read(day)
-        ndvi = np.where(packed == NODATA, np.nan, packed * PRODUCT.main.scale)
+        (packed,), observed_on = cube.read(day)
+        ndvi = np.where(packed == NODATA, np.nan, packed * cube.product.main.scale)
         age = np.where(packed == NODATA, np.nan, day_number(day) - observed_on.astype(float))
         seen = np.where(age == 0, ndvi, np.nan)
         for row, (values, style) in enumerate(

@@ -72,7 +72,7 @@ def test_what_is_no_tile_or_not_within_is_refused():
 
 
 def test_nothing_has_no_value_and_no_day():
-    ndvi, observed_on = nothing(Window(3, 4, 2, 5))
-    assert ndvi.shape == observed_on.shape == (2, 5)
-    assert (ndvi == NODATA).all()
+    values, observed_on = nothing(Window(3, 4, 2, 5), 3)
+    assert values.shape == (3, *observed_on.shape) == (3, 2, 5)
+    assert (values == NODATA).all()
     assert (observed_on == NODATA).all()

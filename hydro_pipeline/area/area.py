@@ -16,6 +16,7 @@ from shapely.geometry.base import BaseGeometry
 
 from hydro_pipeline.area.crs import inexact
 from hydro_pipeline.area.name import check_characters
+from hydro_pipeline.area.rules import Rules, rules_of
 from hydro_pipeline.errors import AreaError
 from hydro_pipeline.outside.words import printable, shown
 
@@ -38,10 +39,17 @@ class Area:
     """Projected CRS of the grid in metres, as `EPSG:n`."""
     resolution: float = 10.0
     """Pixel size, metres; divides 60."""
+    rules: Rules = ()
+    """Settings that are this area's own."""
 
     @classmethod
     def from_bbox(
-        cls, name: str, bbox: Bbox, crs: str | None = None, resolution: float = 10.0
+        cls,
+        name: str,
+        bbox: Bbox,
+        crs: str | None = None,
+        resolution: float = 10.0,
+        rules: Rules = (),
     ) -> "Area":
         """Validate and pin an area.
 
@@ -58,7 +66,7 @@ class Area:
                 "for example 10, 20 or 60"
             )
         crs = _metric_crs(name, crs or utm_crs(name, bbox), bbox)
-        area = cls(name, bbox, crs, resolution)
+        area = cls(name, bbox, crs, resolution, rules)
         height, width = area.grid.shape
         if max(height, width) * resolution > MAX_SIDE_M:
             raise AreaError(
@@ -96,12 +104,15 @@ class Area:
 
     def to_geojson(self) -> bytes:
         """The area as a GeoJSON Feature, as stored in `inputs/<area>/area.geojson`."""
+        rules = {"rules": dict(self.rules)} if self.rules else {}
         feature = {
             "type": "Feature",
             "bbox": list(self.bbox),
             "geometry": box(*self.bbox).__geo_interface__,
-            "properties": {"name": self.name, "crs": self.crs, "resolution": self.resolution},
-        }
+            "properties": {
+                "name": self.name, "crs": self.crs, "resolution": self.resolution, **rules
+            },
+        }  # fmt: skip
         return json.dumps(feature, indent=1).encode()
 
     @classmethod
@@ -110,7 +121,8 @@ class Area:
     ) -> "Area":
         """An area from any GeoJSON in degrees: the bounding box of all its geometry.
 
-        `crs` and `resolution` override those in the properties. Raises `AreaError`.
+        `crs` and `resolution` override those in the properties; its rules are taken from there.
+        Raises `AreaError`.
         """
         try:
             document = json.loads(data)
@@ -128,7 +140,11 @@ class Area:
             stored = properties.get("resolution")
             resolution = float(stored) if stored is not None else 10.0
         crs = crs or properties.get("crs")
-        return cls.from_bbox(name, (west, south, east, north), crs, resolution)
+        given = properties.get("rules") or {}
+        if not isinstance(given, dict):
+            raise AreaError(f"area {name}: its rules are {shown(repr(given))}, no object")
+        rules = rules_of(name, given)
+        return cls.from_bbox(name, (west, south, east, north), crs, resolution, rules)
 
     def footprint(self) -> BaseGeometry:
         """Outline of the grid in the grid's CRS."""

@@ -15,7 +15,7 @@ from hydro_pipeline.cli.terminal import out, say, table
 from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.days import day_number
 from hydro_pipeline.fields.fields import put_fields
-from hydro_pipeline.product import NODATA, PRODUCT
+from hydro_pipeline.product import NODATA
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.simulation.season import Season, simulate
 from hydro_pipeline.simulation.server import StandIn
@@ -38,7 +38,7 @@ DAYS = 45
 IN_ONE_RANGE = 40
 HYDRO = ".venv/bin/hydro"
 SHOWN = (
-    "field_id", "planting_date", PRODUCT.main.column("mean"), "pixel_count", "observed_fraction",
+    "field_id", "planting_date", "ndvi_mean", "pixel_count", "observed_fraction",
     "age_mean_days", "last_observed",
 )  # fmt: skip
 READ = ("step", "STAC requests", "COG kB", "cube chunks", "rows made", "seconds")
@@ -59,7 +59,10 @@ def run_demo() -> None:
     with StandIn(season.directory) as earth_search:
         pipeline = Pipeline(
             Settings.load(
-                catalog=earth_search.url, collection="sentinel-2-l2a", start_date=first_day
+                catalog=earth_search.url,
+                collection="sentinel-2-l2a",
+                variables="ndvi",
+                start_date=first_day,
             )
         )
         rows = list(_run(pipeline, season, earth_search))
@@ -168,9 +171,9 @@ def _errors(cube: Cube, season: Season) -> Iterator[tuple[str, str, str, str]]:
     height, width = cube.shape
     days = cube.days[: season.days]
     for day in days:
-        ndvi, observed_on = cube.read(day)
+        (ndvi,), observed_on = cube.read(day)
         age = day_number(day) - observed_on.astype(np.int32)
-        error = np.abs(ndvi * np.float32(PRODUCT.main.scale) - season.truth(day))
+        error = np.abs(ndvi * np.float32(cube.product.main.scale) - season.truth(day))
         for name, low, high in AGES:
             errors[name].append(error[(ndvi != NODATA) & (age >= low) & (age <= high)])
     pixels = height * width * len(days)

@@ -82,11 +82,13 @@ def record(
         raise typer.BadParameter(
             f"{last:%Y-%m-%d} is before --from {first:%Y-%m-%d}", param_hint="--to"
         )
+    from hydro_pipeline.area.settings import settings_of
     from hydro_pipeline.imagery.recording import record
 
     pipeline = open_pipeline()
     area = pipeline.area(name)
-    saved = record(pipeline.catalog, area, first.date(), last.date(), to, pipeline.settings)
+    settings = settings_of(area, pipeline.settings)
+    saved = record(pipeline.catalog(area), area, first.date(), last.date(), to, settings)
     size = scenes = 0
     for scenes, entry in enumerate(track(saved, "scenes", console=err), start=1):  # noqa: B007
         size += entry.bytes

@@ -25,6 +25,7 @@ fields_app = typer.Typer(no_args_is_help=True, help="Add and list the fields of 
     epilog=examples(
         "hydro area set mol --bbox=5.05,51.19,5.07,51.21",
         "hydro area set valley --geojson outline.geojson --crs EPSG:32631 --resolution 20",
+        "hydro area set mol --variables ndvi,ndmi,red,nir,swir16",
     ),
 )
 def area_set(
@@ -42,18 +43,54 @@ def area_set(
     resolution: Annotated[
         float | None, typer.Option(metavar="METRES", help="Pixel size; unset: 10.")
     ] = None,
+    variables: Annotated[
+        str | None, typer.Option(metavar="NAMES", help="Of this area: HYDRO_VARIABLES.")
+    ] = None,
+    collection: Annotated[
+        str | None, typer.Option(metavar="ID", help="Of this area: HYDRO_COLLECTION.")
+    ] = None,
+    clear_classes: Annotated[
+        str | None, typer.Option(metavar="LIST", help="Of this area: HYDRO_CLEAR_CLASSES.")
+    ] = None,
+    cloud_buffer: Annotated[
+        str | None, typer.Option(metavar="METRES", help="Of this area: HYDRO_CLOUD_BUFFER_M.")
+    ] = None,
+    max_age: Annotated[
+        str | None, typer.Option(metavar="DAYS", help="Of this area: HYDRO_MAX_AGE_DAYS.")
+    ] = None,
 ) -> None:
-    """Set an area: the bounding box and the pixel grid that all its days share."""
-    from hydro_pipeline.area.area import Area
-    from hydro_pipeline.storage.keys import area_folder
+    """Set an area: the bounding box and the pixel grid that all its days share.
 
-    if (bbox is None) == (geojson is None):
+    What is given of this area alone is stored with it, and wins over the environment; an empty
+    text takes it away again. An area that is there keeps what is not given, its box too.
+    """
+    from dataclasses import replace
+
+    from hydro_pipeline.area.area import Area
+    from hydro_pipeline.area.name import check_characters
+    from hydro_pipeline.area.rules import rules_of
+    from hydro_pipeline.storage.keys import area_folder, area_key
+
+    given = {
+        "variables": variables, "collection": collection, "clear_classes": clear_classes,
+        "cloud_buffer_m": cloud_buffer, "max_age_days": max_age,
+    }  # fmt: skip
+    given = {rule: value for rule, value in given.items() if value is not None}
+    pipeline = open_pipeline()
+    check_characters(name)
+    known = pipeline.area(name) if pipeline.store.etag(area_key(name)) else None
+    if bbox is not None and geojson is not None:
         raise typer.BadParameter("give either --bbox=W,S,E,N or --geojson FILE")
     if geojson is not None:
         area = Area.from_geojson(name, geojson.read_bytes(), crs=crs, resolution=resolution)
+    elif bbox is not None:
+        area = Area.from_bbox(name, _bbox(bbox), crs=crs, resolution=resolution or 10.0)
+    elif known is not None and given and crs is None and resolution is None:
+        area = known
     else:
-        area = Area.from_bbox(name, _bbox(bbox or ""), crs=crs, resolution=resolution or 10.0)
-    pipeline = open_pipeline()
+        raise typer.BadParameter("give either --bbox=W,S,E,N or --geojson FILE")
+    rules = {**(dict(known.rules) if known else {}), **dict(area.rules), **given}
+    area = replace(area, rules=rules_of(name, {k: v for k, v in rules.items() if v != ""}))
     pipeline.put_area(area)
     height, width = area.grid.shape
     say(f"area {name}: {width} x {height} pixels of {area.resolution:g} m in {area.crs}")

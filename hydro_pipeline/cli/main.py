@@ -19,12 +19,14 @@ from hydro_pipeline.cli.terminal import (
     examples,
     fail,
     open_pipeline,
+    origin,
     out,
     say,
     settings_rows,
     table,
     warn,
 )
+from hydro_pipeline.cli.variables import variables_app
 from hydro_pipeline.errors import HydroError
 
 app = typer.Typer(
@@ -43,6 +45,7 @@ app = typer.Typer(
 app.add_typer(area_app, name="area")
 app.add_typer(fields_app, name="fields")
 app.add_typer(scenes_app, name="scenes")
+app.add_typer(variables_app, name="variables")
 
 
 def main() -> None:
@@ -183,11 +186,25 @@ app.command(
 
 
 @app.command(epilog=examples("hydro settings"))
-def settings() -> None:
-    """List every setting with its value now and its meaning."""
+def settings(
+    area: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What holds for this area.")
+    ] = None,
+) -> None:
+    """List every setting with its value now, where it comes from, and its meaning."""
     from hydro_pipeline.settings import Settings
 
-    out.print(table(("variable", "value", "meaning"), settings_rows(Settings.load())))
+    found, rules = Settings.load(), set[str]()
+    if area is not None:
+        from hydro_pipeline.area.settings import settings_of
+
+        known = open_pipeline().area(area)
+        found, rules = settings_of(known, found), {name for name, _ in known.rules}
+    rows = [
+        (name, value, origin(name.removeprefix("HYDRO_").lower(), rules), meaning)
+        for name, value, meaning in settings_rows(found)
+    ]
+    out.print(table(("variable", "value", "from", "meaning"), rows))
 
 
 @app.command(epilog=examples("hydro demo"))

@@ -18,7 +18,6 @@ from hydro_pipeline.cli.terminal import (
     warn,
 )
 from hydro_pipeline.errors import InputError, StoredObjectError
-from hydro_pipeline.product import PRODUCT
 
 if TYPE_CHECKING:
     import pyarrow
@@ -27,11 +26,6 @@ if TYPE_CHECKING:
 
 SHOWN_ROWS = 30
 SHOWN_WARNINGS = 20
-SHOWN_COLUMNS = (
-    "date", "field_id", "days_after_planting",
-    *(PRODUCT.main.column(statistic) for statistic in ("mean", "median", "std")),
-    "pixel_count", "valid_fraction", "observed_fraction", "age_mean_days", "last_observed",
-)  # fmt: skip
 
 
 def stats(
@@ -54,10 +48,15 @@ def stats(
         _write(rows, file)
         say(f"{rows.num_rows} rows written to {file}")
         return
-    shown = rows.select(SHOWN_COLUMNS).slice(0, SHOWN_ROWS)
-    out.print(table(SHOWN_COLUMNS, zip(*shown.to_pydict().values(), strict=True)))
+    means = [state.product.main.column(statistic) for statistic in ("mean", "median", "std")]
+    columns = (
+        *("date", "field_id", "days_after_planting"), *means,
+        *("pixel_count", "valid_fraction", "observed_fraction", "age_mean_days", "last_observed"),
+    )  # fmt: skip
+    shown = rows.select(columns).slice(0, SHOWN_ROWS)
+    out.print(table(columns, zip(*shown.to_pydict().values(), strict=True)))
     say(
-        f"{shown.num_rows} of {rows.num_rows} rows, {len(SHOWN_COLUMNS)} of {rows.num_columns} "
+        f"{shown.num_rows} of {rows.num_rows} rows, {len(columns)} of {rows.num_columns} "
         "columns; --out FILE.csv or FILE.parquet writes them all"
     )
 

@@ -60,20 +60,23 @@ def _areas() -> str:
 def _kernels() -> str:
     """Compile the kernels, or load them from numba's cache, and use each once."""
     started = time.perf_counter()
+    from hydro_pipeline.composite.formulas import Formulas
     from hydro_pipeline.composite.kernel import carry_block, composite_block
+    from hydro_pipeline.grid import Window, nothing
     from hydro_pipeline.imagery.cloud_mask import clear_mask
-    from hydro_pipeline.product import NODATA
     from hydro_pipeline.stats.kernel import statistics
     from hydro_pipeline.stats.runs import Runs, Weights
 
-    vegetation, none = np.full((1, 1), 4, np.uint8), np.full((1, 1), NODATA, np.int16)
-    clear = clear_mask(vegetation, (4,), 1)[np.newaxis]
-    red = np.full((1, 1, 1), 1000, np.uint16)
-    made = composite_block(red, 3 * red, clear, np.zeros(1, np.float32), none, none, day=0)
-    carried, seen_on = carry_block(none, none, made.ndvi, made.observed_on, day=1)
+    product = Settings.load(variables="ndvi").product
+    clear = clear_mask(np.full((1, 1), 4, np.uint8), (4,), 1, ())
+    red, none = np.full((1, 1), 1000, np.uint16), nothing(Window(0, 0, 1, 1), 1)
+    scenes, formulas = [[red, 3 * red]], Formulas.of(product)
+    made = composite_block(scenes, [clear], np.zeros(1, np.float32), formulas, none, day=0)
+    carried = carry_block(none, made.pixels, day=1)
     pixel = Runs.of(np.zeros(1, np.int32), np.zeros(1, np.int32), np.ones(1, np.float32))
     field = Weights(("F",), ("",), np.array([0, 1]), pixel, np.ones(1))
-    mean = statistics(field, carried[0], seen_on[0], day=1)["ndvi_mean"][0]
+    sample = carried.values[:, 0], carried.observed_on[0]
+    mean = statistics(field, *sample, 1, product.variables)["ndvi_mean"][0]
     if mean != 0.5:
         raise HydroError(f"a pixel of NDVI 0.5 came out as {mean}; reinstall numba and numpy")
     return f"compiled and right in {time.perf_counter() - started:.1f} s"

@@ -80,14 +80,14 @@ def run_days(
             console=Console(file=terminal),
         ) as progress,
     ):
-        stages = ("ndvi_composite", "field_stats") if assets == "all" else ("field_stats",)
+        stages = ("composite", "field_stats") if assets == "all" else ("field_stats",)
         total = (last - first).days + 1
         bars = {stage: progress.add_task(stage, total=total, day="") for stage in stages}
 
         def on_report(report: DayReport | StatsReport) -> None:
             if isinstance(report, DayReport):
                 done.days.append(report)
-                stage = "ndvi_composite"
+                stage = "composite"
             else:
                 done.stats.append(report)
                 stage = "field_stats"

@@ -1,7 +1,8 @@
 """What the commands of `hydro` share: arguments, lines, tables, one line for an error."""
 
+import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -93,6 +94,14 @@ def settings_rows(settings: Any | None = None) -> list[tuple[str, str, str]]:
         )
         for name, field in Settings.model_fields.items()
     ]
+
+
+def origin(name: str, rules: Collection[str]) -> str:
+    """Where the value of a setting comes from; `rules` are those that an area has of its own."""
+    if name in rules:
+        return "the area"
+    given = f"HYDRO_{name}".upper() in {key.upper() for key in os.environ}
+    return "environment" if given else "default"
 
 
 def settings_markdown() -> str:

@@ -21,15 +21,15 @@ class Piece:
     left: int
     """Where the block's thinned picture belongs."""
     preview: Int16
-    """NDVI of every `step`-th pixel of the grid, units of 1e-4, nodata -32768."""
+    """The main variable of every `step`-th pixel of the grid, as stored, nodata -32768."""
     preview_age: Int16
     """Their ages, days, -1 where there is no value."""
     counts: NDArray[np.int64]
     """`Block.counts`."""
     age: int
     """Sum of the ages of the pixels with a value, days."""
-    ndvi: int
-    """Sum of their values, units of 1e-4."""
+    total: int
+    """Sum of the main variable's values, stored units."""
 
 
 class Tally:
@@ -38,7 +38,7 @@ class Tally:
     def __init__(self, shape: tuple[int, int], scenes: int) -> None:
         self.pixels = shape[0] * shape[1]
         self.counts = np.zeros((scenes, 5), np.int64)
-        self.age = self.ndvi = 0
+        self.age = self.total = 0
         self.step = -(-max(shape) // PREVIEW_PX)
         thinned = tuple(-(-side // self.step) for side in shape)
         self.preview = np.full(thinned, NODATA, np.int16)
@@ -52,24 +52,25 @@ class Tally:
         self.preview_age[place] = piece.preview_age
         self.counts += piece.counts
         self.age += piece.age
-        self.ndvi += piece.ndvi
+        self.total += piece.total
 
 
 def piece_of(block: Block, window: Window, day: int, step: int) -> Piece:
     """The part of a `block` that lies in `window` of the grid, on `day` (since 1970-01-01)."""
     top, left, thin = window.thinned(step)
-    ndvi, observed_on = block.ndvi[thin].copy(), block.observed_on[thin]
-    age = np.where(ndvi != NODATA, day - observed_on, -1).astype(np.int16)
-    return Piece(top, left, ndvi, age, block.counts, *_sums(block.ndvi, block.observed_on, day))
+    main, observed_on = block.pixels.values[0], block.pixels.observed_on
+    preview = main[thin].copy()
+    age = np.where(preview != NODATA, day - observed_on[thin], -1).astype(np.int16)
+    return Piece(top, left, preview, age, block.counts, *_sums(main, observed_on, day))
 
 
 @njit(nogil=True, cache=True)
-def _sums(ndvi, observed_on, day):  # type: ignore[no-untyped-def]
+def _sums(values, observed_on, day):  # type: ignore[no-untyped-def]
     """Sums of the ages and of the values, over the pixels with a value."""
     age = total = np.int64(0)
-    for y in range(ndvi.shape[0]):
-        for x in range(ndvi.shape[1]):
-            if ndvi[y, x] != NODATA:
+    for y in range(values.shape[0]):
+        for x in range(values.shape[1]):
+            if values[y, x] != NODATA:
                 age += day - np.int64(observed_on[y, x])
-                total += ndvi[y, x]
+                total += values[y, x]
     return age, total

@@ -8,7 +8,6 @@ from typing import Any
 
 import icechunk
 
-from hydro_pipeline.cube.layout import ARRAYS
 from hydro_pipeline.cube.waiting import sync
 from hydro_pipeline.errors import DamagedCubeError
 from hydro_pipeline.grid import Tiling, Window
@@ -55,13 +54,16 @@ def damage(error: BaseException) -> str | None:
     return f"not what was written ({text.split(' context:')[0].split('. ')[0][:100]})"
 
 
-def damages(arrays: Mapping[str, Any], index: int, chunks: Sequence[Window]) -> list[Damage]:
-    """Those of the `chunks` of the day at position `index` that cannot be read, of either array.
+def damages(
+    arrays: Mapping[str, Any], names: Sequence[str], index: int, chunks: Sequence[Window]
+) -> list[Damage]:
+    """Those of the `chunks` of the day at position `index` that cannot be read, of any array.
 
     Raises Icechunk's error where the store fails.
     """
-    tiling = Tiling(arrays["ndvi"].shape[1:], arrays["ndvi"].chunks[1])
-    parts = [(name, chunk) for name in ARRAYS for chunk in chunks]
+    first = arrays[names[0]]
+    tiling = Tiling(first.shape[1:], first.chunks[1])
+    parts = [(name, chunk) for name in names for chunk in chunks]
 
     async def look() -> list[Any]:
         reads = (arrays[name].async_array.getitem((index, *at.slices)) for name, at in parts)

@@ -6,15 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import icechunk
+
 from hydro_pipeline.cube.head import Head, Id, Known, create_repository, grow, known_of
-from hydro_pipeline.cube.layout import ARRAYS, DAILY
+from hydro_pipeline.cube.layout import DAILY
 from hydro_pipeline.cube.part import DayPart, Written
 from hydro_pipeline.cube.read import BRANCH, translated
 from hydro_pipeline.cube.repeat import repeat
 from hydro_pipeline.cube.tail import Chunk, refresh
 from hydro_pipeline.cube.waiting import sync
 from hydro_pipeline.days import day_number
-from hydro_pipeline.grid import Window
+from hydro_pipeline.grid import Tiling, Window
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,9 @@ class DayEdit:
             dailies_changed = self._set_daily(revision, scene_count, valid, observed)
             snapshot, bytes_written = self.known.snapshot, 0
             if changed or dailies_changed:
-                bytes_written = sync(self._encoded_bytes([*chunks, *later.chunks]))
+                bytes_written = sync(
+                    encoded_bytes(session.store, part.tiling, [*chunks, *later.chunks])
+                )
                 with target.store.lock(target.key):
                     snapshot = sync(
                         session.commit_async(
@@ -110,7 +114,7 @@ class DayEdit:
     def _repeat(self, written: Sequence[Written]) -> Mapping[str, int]:
         """Refer to the day before's chunks where they are the same; `Known.visited` afterwards."""
         index, visited = self.part.index, dict(self.known.visited)
-        for name in ARRAYS:
+        for name in self.part.names:
             same = {at for done in written for of, at in done.repeated if of == name}
             repeat(self.part.session, name, index, same, visited[name])
             if same or index < visited[name]:
@@ -139,17 +143,20 @@ class DayEdit:
         sync(put())
         return bool(changed)
 
-    async def _encoded_bytes(self, chunks: list[Chunk]) -> int:
-        store, tiling = self.part.session.store, self.part.tiling
 
-        async def size(name: str, index: int, chunk: Window) -> int:
-            key = f"{name}/c/" + "/".join(map(str, (index, *tiling.place(chunk))))
-            try:
-                return await store.getsize(key)
-            except FileNotFoundError:  # A chunk of nothing but nodata is not stored.
-                return 0
+async def encoded_bytes(
+    store: icechunk.IcechunkStore, tiling: Tiling, chunks: Sequence[Chunk]
+) -> int:
+    """Size of some chunks as they are stored."""
 
-        return sum(await asyncio.gather(*(size(*chunk) for chunk in chunks)))
+    async def size(name: str, index: int, chunk: Window) -> int:
+        key = f"{name}/c/" + "/".join(map(str, (index, *tiling.place(chunk))))
+        try:
+            return await store.getsize(key)
+        except FileNotFoundError:  # A chunk of nothing but nodata is not stored.
+            return 0
+
+    return sum(await asyncio.gather(*(size(*chunk) for chunk in chunks)))
 
 
 def begin(head: Head, day: dt.date, mends: bool = False) -> DayEdit:
@@ -170,9 +177,11 @@ def begin(head: Head, day: dt.date, mends: bool = False) -> DayEdit:
         length = int(known.arrays["time"].shape[0])
         index = target.position(day, known.first, length)
         is_new = index == length
+        names = target.product.names
         if is_new:
-            sync(grow(known.arrays, (*ARRAYS, "time", *DAILY), length + 1))
-        part = DayPart(session, target.url, index, day_number(day), is_new, known.arrays, mends)
+            sync(grow(known.arrays, (*names, "time", *DAILY), length + 1))
+        number = day_number(day)
+        part = DayPart(session, target.url, names, index, number, is_new, known.arrays, mends)
     follows = known.snapshot == head.known.snapshot if head.known else known.first is None
     head = replace(head, repository=repository)
     return DayEdit(head, day, part, known, length + is_new, follows)

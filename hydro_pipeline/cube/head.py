@@ -11,7 +11,6 @@ import zarr
 from zarr.storage import StorePath
 
 from hydro_pipeline.cube.layout import (
-    ARRAYS,
     MEANING,
     check_meaning,
     create_arrays,
@@ -23,6 +22,7 @@ from hydro_pipeline.cube.target import Target
 from hydro_pipeline.cube.waiting import sync
 from hydro_pipeline.days import day_number, number_day
 from hydro_pipeline.grid import Pixels, Window, nothing
+from hydro_pipeline.product import Product
 
 
 class Id:
@@ -76,7 +76,7 @@ def look(head: Head, day: dt.date) -> Head:
         with translated(head.target.url):
             session = sync(head.repository.writable_session_async(BRANCH))
             if (arrays := _stored_arrays(head.target, session)) is not None:
-                known = _asked(session, arrays)
+                known = _asked(session, arrays, head.target.product)
     length = known.arrays["time"].shape[0] if known else 0
     head.target.position(day, known.first if known else None, length)
     return replace(head, known=known, session=session)
@@ -85,9 +85,10 @@ def look(head: Head, day: dt.date) -> Head:
 def before(head: Head, day: dt.date, window: Window) -> Pixels:
     """The day before `day` in a window of the cube that `look` gave."""
     if head.known is None or head.known.first is None or head.session is None:
-        return nothing(window)
+        return nothing(window, len(head.target.product.variables))
     index, number = (day - head.known.first).days, day_number(day)
-    part = DayPart(head.session, head.target.url, index, number, False, head.known.arrays)
+    names = head.target.product.names
+    part = DayPart(head.session, head.target.url, names, index, number, False, head.known.arrays)
     return part.previous(window)
 
 
@@ -113,10 +114,11 @@ def ahead(head: Head, day: dt.date) -> DayPart | None:
     index = (day - head.known.first).days
     if index < head.known.arrays["time"].shape[0]:
         return None
-    arrays = {name: _bound(head.known.arrays[name], head.fork) for name in ARRAYS}
-    sync(grow(arrays, ARRAYS, index + 1))
+    names = head.target.product.names
+    arrays = {name: _bound(head.known.arrays[name], head.fork) for name in names}
+    sync(grow(arrays, names, index + 1))
     url, number = head.target.url, day_number(day)
-    return DayPart(head.fork, url, index, number, is_new=True, opened=arrays)
+    return DayPart(head.fork, url, names, index, number, is_new=True, opened=arrays)
 
 
 def known_of(head: Head, session: icechunk.Session) -> Known:
@@ -130,15 +132,16 @@ def known_of(head: Head, session: icechunk.Session) -> Known:
         return replace(head.known, arrays=arrays)
     stored = _stored_arrays(head.target, session)
     if stored is None:
-        create_arrays(session.store, head.target.area, head.target.meaning)
+        target = head.target
+        create_arrays(session.store, target.area, target.product, target.meaning)
         stored = dict(zarr.open_group(session.store, mode="r+").arrays())
-    return _asked(session, stored)
+    return _asked(session, stored, head.target.product)
 
 
-def _asked(session: icechunk.Session, arrays: Mapping[str, Any]) -> Known:
+def _asked(session: icechunk.Session, arrays: Mapping[str, Any], product: Product) -> Known:
     time = arrays["time"]
     first = number_day(time[0]) if time.shape[0] else None
-    return Known(session.snapshot_id, first, arrays, dict.fromkeys(ARRAYS, 0))
+    return Known(session.snapshot_id, first, arrays, dict.fromkeys(product.names, 0))
 
 
 def _stored_arrays(target: Target, session: icechunk.Session) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
 from hydro_pipeline.area.area import Area
 from hydro_pipeline.errors import CubeMeaningError
 from hydro_pipeline.outside import deadlines
-from hydro_pipeline.product import NODATA, PRODUCT
+from hydro_pipeline.product import NODATA, Product
 from hydro_pipeline.settings import Settings
 
 FORMAT = 1
@@ -47,9 +47,6 @@ UPDATES_LISTED = 64
 
 LARGE_PX = 2000
 """Areas up to this many pixels on a side get small chunks."""
-
-ARRAYS = tuple(PRODUCT.arrays)
-"""The arrays of pixels."""
 
 DAILY = {
     "revision": ("int32", "how often the day's pixels changed", "1"),
@@ -159,7 +156,9 @@ def storage_settings() -> icechunk.StorageSettings:
     )
 
 
-def create_arrays(store: icechunk.IcechunkStore, area: Area, meaning: dict[str, Any]) -> None:
+def create_arrays(
+    store: icechunk.IcechunkStore, area: Area, product: Product, meaning: dict[str, Any]
+) -> None:
     """Write the empty arrays of a cube: dims time (of length 0), y, x; CF attributes throughout."""
     height, width = area.grid.shape
     side = chunk_size(area)
@@ -168,29 +167,13 @@ def create_arrays(store: icechunk.IcechunkStore, area: Area, meaning: dict[str, 
         store,
         attributes={
             "Conventions": "CF-1.11",
-            "title": f"Daily cloud-gap-filled {PRODUCT.title} of {area.name}",
-            "source": f"{PRODUCT.sensor.title}; {PRODUCT.sensor.credit}",
+            "title": f"Daily cloud-gap-filled {product.title} of {area.name}",
+            "source": f"{product.sensor.title}; {product.sensor.credit}",
             MEANING: meaning,
         },
     )
-    for name, attributes in PRODUCT.arrays.items():
-        group.create_array(
-            name,
-            shape=(0, height, width),
-            chunks=(1, side, side),
-            dtype="int16",
-            fill_value=NODATA,
-            compressors=(
-                BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle"),
-                Crc32cCodec(),  # A chunk in which a bit has flipped must not be believed.
-            ),
-            dimension_names=("time", "y", "x"),
-            attributes={
-                **attributes,
-                "_FillValue": NODATA,
-                "grid_mapping": "spatial_ref",
-            },
-        )
+    for name, attributes in product.arrays.items():
+        create_pixels(group, name, attributes, (0, height, width), side)
     for name, (dtype, long_name, units) in DAILY.items():
         _create_daily(group, name, dtype, {"long_name": long_name, "units": units})
     _create_daily(
@@ -206,6 +189,29 @@ def create_arrays(store: icechunk.IcechunkStore, area: Area, meaning: dict[str, 
     )
     for name in ("y", "x", "spatial_ref"):
         _create_fixed(group, name, georeference[name])
+
+
+def create_pixels(
+    group: zarr.Group,
+    name: str,
+    attributes: dict[str, Any],
+    shape: tuple[int, int, int],
+    side: int,
+) -> zarr.Array[Any]:
+    """Write an array of pixels (time, y, x) without any value, in chunks of `side` pixels."""
+    return group.create_array(
+        name,
+        shape=shape,
+        chunks=(1, side, side),
+        dtype="int16",
+        fill_value=NODATA,
+        compressors=(
+            BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle"),
+            Crc32cCodec(),  # A chunk in which a bit has flipped must not be believed.
+        ),
+        dimension_names=("time", "y", "x"),
+        attributes={**attributes, "_FillValue": NODATA, "grid_mapping": "spatial_ref"},
+    )
 
 
 def _create_daily(group: zarr.Group, name: str, dtype: str, attributes: dict[str, Any]) -> None:

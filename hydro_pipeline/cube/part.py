@@ -12,8 +12,7 @@ import numpy as np
 import zarr
 
 from hydro_pipeline.composite.kernel import count
-from hydro_pipeline.cube.layout import ARRAYS
-from hydro_pipeline.cube.read import read_pixels, translated
+from hydro_pipeline.cube.read import read_pixels, tiling_of, translated
 from hydro_pipeline.cube.repeat import Position
 from hydro_pipeline.cube.waiting import sync
 from hydro_pipeline.days import number_day
@@ -50,6 +49,8 @@ class DayPart:
     session: icechunk.Session
     url: str
     """Where the cube is, for people."""
+    names: tuple[str, ...]
+    """Of the arrays of pixels; see `Product.names`."""
     index: int
     """The day's position on the time axis."""
     number: int
@@ -72,8 +73,7 @@ class DayPart:
     @property
     def tiling(self) -> Tiling:
         """The grid as it is cut into chunks."""
-        ndvi = self.arrays["ndvi"]
-        return Tiling(ndvi.shape[1:], ndvi.chunks[1])
+        return tiling_of(self.arrays, self.names)
 
     def fork(self) -> "DayPart":
         """The same day for another process; what it writes comes back in `Written.fork`."""
@@ -83,13 +83,13 @@ class DayPart:
     def previous(self, window: Window) -> Pixels:
         """The day before in a window; all nodata before the first day."""
         if self.index == 0:
-            return nothing(window)
+            return nothing(window, len(self.names) - 1)
         return self.read(self.index - 1, window)
 
     def read(self, index: int, window: Window) -> Pixels:
         """The day at position `index` in a window. Raises `DamagedCubeError`."""
         day = number_day(self.number - self.index + index)
-        return read_pixels(self.url, self.arrays, index, day, window)
+        return read_pixels(self.url, self.arrays, self.names, index, day, window)
 
     def write(self, window: Window, new: Pixels, before: Pixels) -> Written:
         """Put a window of the day's composite; `before` is the day before in it.
@@ -101,8 +101,8 @@ class DayPart:
         same, changed = [], []
         for chunk in self.tiling.under(window):
             inner = chunk.within(window)
-            for name, mine, other in zip(ARRAYS, new, there, strict=True):
-                if mine is other or np.array_equal(mine[inner], other[inner]):
+            for name, mine, other in zip(self.names, new.arrays, there.arrays, strict=True):
+                if there is new or np.array_equal(mine[inner], other[inner]):
                     same.append((name, self.tiling.place(chunk)))
                 else:
                     changed.append((name, chunk, mine[inner]))
@@ -110,7 +110,7 @@ class DayPart:
         return Written(
             [(name, chunk) for name, chunk, _ in changed],
             same if self.is_new else [],
-            *count(new[1], self.number),
+            *count(new.observed_on, self.number),
             self.session if isinstance(self.session, icechunk.ForkSession) else None,
         )
 
@@ -118,12 +118,13 @@ class DayPart:
         """The day as it is stored; while it is mended, what is damaged differs from `new`."""
         if not self.mends:
             return self.read(self.index, window)
-        ndvi, observed_on = (~made for made in new)
+        there = Pixels(~new.values, ~new.observed_on)
         for chunk in self.tiling.under(window):
             with contextlib.suppress(DamagedCubeError):
                 inner = chunk.within(window)
-                ndvi[inner], observed_on[inner] = self.read(self.index, chunk)
-        return ndvi, observed_on
+                stored = self.read(self.index, chunk)
+                there.values[:, *inner], there.observed_on[inner] = stored
+        return there
 
     def put(self, index: int, chunks: Sequence[tuple[str, Window, Int16]]) -> None:
         """Write chunks, each of one array, of the day at position `index`, several at a time."""

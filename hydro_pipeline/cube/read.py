@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from hydro_pipeline.cube.damage import damage, damages
-from hydro_pipeline.cube.layout import ARRAYS, DAILY, MEANING, completed, repository_config
+from hydro_pipeline.cube.layout import DAILY, MEANING, completed, repository_config
 from hydro_pipeline.cube.waiting import limit_zarr, sync
 from hydro_pipeline.days import number_day
 from hydro_pipeline.errors import (
@@ -32,7 +32,9 @@ from hydro_pipeline.errors import (
     StoreUnavailableError,
 )
 from hydro_pipeline.grid import Pixels, Tiling, Window
+from hydro_pipeline.indices import product_of
 from hydro_pipeline.outside.trust import UNTRUSTED, untrusted
+from hydro_pipeline.product import Product
 from hydro_pipeline.storage.keys import cube_area, cube_key, cube_state_key
 from hydro_pipeline.storage.store import Store
 
@@ -83,6 +85,11 @@ class Cube:
         return completed(stored)
 
     @cached_property
+    def product(self) -> Product:
+        """What was measured, as the cube itself says."""
+        return product_of(self.meaning)
+
+    @cached_property
     def grid(self) -> GeoBox:
         """Where the pixels are, as the cube itself says."""
         return GeoBox(self.shape, Affine(*self.meaning["transform"]), self.meaning["crs"])
@@ -95,13 +102,12 @@ class Cube:
     @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns of the grid."""
-        _, height, width = self._array(ARRAYS[0]).shape
-        return height, width
+        return self.tiling.shape
 
-    @property
+    @cached_property
     def tiling(self) -> Tiling:
         """The grid as it is cut into chunks."""
-        return Tiling(self.shape, int(self._array(ARRAYS[0]).chunks[1]))
+        return tiling_of(self._arrays, self.product.names)
 
     @cached_property
     def first_day(self) -> dt.date:
@@ -165,17 +171,17 @@ class Cube:
             return dict(zip(names, read_parts(parts), strict=True))
 
     def read(self, day: dt.date, window: Window | None = None) -> Pixels:
-        """NDVI (units of 1e-4) and observed_on (days since 1970-01-01) of a window, (y, x) each.
+        """The day in a window; without a window, on the whole grid.
 
-        Without a window, of the whole grid. Both int16, nodata -32768. One GET per chunk that the
+        Variables are in the order of `product`. One GET per chunk that the
         window touches and array. Raises `DamagedCubeError` where a chunk is lost or damaged.
         """
         window = window or Window.whole(self.shape)
-        return read_pixels(self.url, self._arrays, self.index(day), day, window)
+        return read_pixels(self.url, self._arrays, self.product.names, self.index(day), day, window)
 
     def prefetch(self, day: dt.date) -> None:
         """Fetch what says where the day's chunks are, so that reading them need not wait for it."""
-        places = [f"{name}/c/{self.index(day)}/0/0" for name in ARRAYS]
+        places = [f"{name}/c/{self.index(day)}/0/0" for name in self.product.names]
 
         async def ask() -> None:
             await asyncio.gather(*map(self.session.store.exists, places))
@@ -227,8 +233,19 @@ def read_parts(parts: Sequence[tuple[Any, Any]]) -> list[NDArray[Any]]:
     return [np.asarray(part) for part in sync(read())]
 
 
+def tiling_of(arrays: Mapping[str, Any], names: Sequence[str]) -> Tiling:
+    """The grid of a cube's arrays by name as it is cut into chunks."""
+    _, height, width = arrays[names[0]].shape
+    return Tiling((height, width), int(arrays[names[0]].chunks[1]))
+
+
 def read_pixels(
-    url: str, arrays: Mapping[str, Any], index: int, day: dt.date, window: Window
+    url: str,
+    arrays: Mapping[str, Any],
+    names: Sequence[str],
+    index: int,
+    day: dt.date,
+    window: Window,
 ) -> Pixels:
     """The `day`, at position `index` of the `arrays` by name, in a window.
 
@@ -236,16 +253,15 @@ def read_pixels(
     """
     with translated(url):
         try:
-            ndvi, on = read_parts([(arrays[name], (index, *window.slices)) for name in ARRAYS])
+            *values, on = read_parts([(arrays[n], (index, *window.slices)) for n in names])
         except Exception as error:
             if damage(error) is None:
                 raise
-            _, height, width = arrays[ARRAYS[0]].shape
-            tiling = Tiling((height, width), int(arrays[ARRAYS[0]].chunks[1]))
-            for found in damages(arrays, index, tiling.under(window)):
+            chunks = tiling_of(arrays, names).under(window)
+            for found in damages(arrays, names, index, chunks):
                 raise found.error(url, day) from error
             raise StoreUnavailableError(f"{url}: {day} could not be read at first") from error
-    return ndvi, on
+    return Pixels(np.stack(values) if len(values) > 1 else values[0][np.newaxis], on)
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ import datetime as dt
 import icechunk
 import zarr
 
-from hydro_pipeline.cube.layout import ARRAYS, DAILY, MANIFEST_DAYS
+from hydro_pipeline.cube.layout import DAILY, MANIFEST_DAYS
 from hydro_pipeline.cube.read import BRANCH, open_repository, read_parts, translated
 from hydro_pipeline.cube.waiting import sync
 from hydro_pipeline.errors import DamagedCubeError
@@ -52,7 +52,8 @@ def _look(repository: icechunk.Repository, snapshot: str, url: str) -> None:
         days = arrays["time"].shape[0]
         names = ("x", "y", "spatial_ref", "time", *DAILY)
         read_parts([(arrays[name], ...) for name in names])
-        places = [f"{name}/c/{day}/0/0" for name in ARRAYS for day in range(0, days, MANIFEST_DAYS)]
+        pixels = [name for name, array in arrays.items() if array.ndim == 3]
+        places = [f"{name}/c/{day}/0/0" for name in pixels for day in range(0, days, MANIFEST_DAYS)]
 
         async def ask() -> None:
             await asyncio.gather(*map(session.store.exists, places))

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from hydro_pipeline.composite.kernel import carry_block
-from hydro_pipeline.cube.layout import ARRAYS
 from hydro_pipeline.cube.part import DayPart
 from hydro_pipeline.days import number_day
 from hydro_pipeline.errors import DamagedCubeError
@@ -66,16 +65,17 @@ def refresh(part: DayPart, changed: Sequence[Window], length: int, max_age: int)
                 damaged.add(number_day(part.number + index - part.index))
                 break
             number = part.number + index - part.index
-            new = carry_block(*there, *before, number, max_age)
+            new = carry_block(there, before, number, max_age)
             differing = [
                 (name, chunk, mine)
-                for name, mine, other in zip(ARRAYS, new, there, strict=True)
+                for name, mine, other in zip(part.names, new.arrays, there.arrays, strict=True)
                 if not np.array_equal(mine, other)
             ]
             if not differing:
                 break
             part.put(index, differing)
-            gained = np.count_nonzero(new[0] != NODATA) - np.count_nonzero(there[0] != NODATA)
+            gained = np.count_nonzero(new.observed_on != NODATA)
+            gained -= np.count_nonzero(there.observed_on != NODATA)
             carried.append(_Carried(index, chunk, [name for name, _, _ in differing], int(gained)))
             before = new
         return carried

@@ -8,6 +8,7 @@ from hydro_pipeline.area.area import Area
 from hydro_pipeline.composite.kernel import NO_LIMIT
 from hydro_pipeline.cube.layout import meaning
 from hydro_pipeline.errors import MissingDayError
+from hydro_pipeline.product import Product
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.storage.keys import cube_key
 from hydro_pipeline.storage.store import Store
@@ -19,6 +20,8 @@ class Target:
 
     store: Store
     area: Area
+    product: Product
+    """What is measured."""
     meaning: dict[str, Any]
     """See `layout.meaning`."""
     start_date: dt.date | None
@@ -30,7 +33,9 @@ class Target:
     def of(cls, store: Store, area: Area, settings: Settings) -> "Target":
         """The area's cube under the root, by the rules of the settings."""
         max_age = NO_LIMIT if settings.max_age_days is None else settings.max_age_days
-        return cls(store, area, meaning(area, settings), settings.start_date, max_age)
+        return cls(
+            store, area, settings.product, meaning(area, settings), settings.start_date, max_age
+        )
 
     @property
     def key(self) -> str:

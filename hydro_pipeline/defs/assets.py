@@ -21,13 +21,13 @@ Progress = Callable[[DayReport | StatsReport], None]
 def area_assets(
     area: str, partitions: dg.DailyPartitionsDefinition, where: Set[str]
 ) -> list[dg.AssetsDefinition]:
-    """`[area, "ndvi_composite"]`, `[area, "field_stats"]` and the observed `[area, "fields"]`."""
+    """`[area, "composite"]`, `[area, "field_stats"]` and the observed `[area, "fields"]`."""
     tags = {"area": area}
     day_before = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)
 
     @dg.asset(
-        key=key(area, "ndvi_composite"),
-        deps=[dg.AssetDep(key(area, "ndvi_composite"), partition_mapping=day_before)],
+        key=key(area, "composite"),
+        deps=[dg.AssetDep(key(area, "composite"), partition_mapping=day_before)],
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool=f"{area}_cube",
@@ -35,20 +35,21 @@ def area_assets(
         tags=tags,
         kinds={"zarr", "icechunk"} | where,
         description=(
-            "Daily NDVI without gaps: what was seen clear on the day, else the day before's value. "
+            "Every variable of the area without gaps: what was seen clear on the day, else the day "
+            "before's value. "
             "A day is made only after the day before it."
         ),
         freshness_policy=dg.FreshnessPolicy.time_window(
             fail_window=timedelta(hours=48), warn_window=timedelta(hours=30)
         ),
     )
-    def ndvi_composite(
+    def composite(
         context: dg.AssetExecutionContext,
         pipeline: dg.ResourceParam[Pipeline],
         progress: dg.ResourceParam[Progress],
     ) -> None:
         days, resume = days_of(context.partition_keys), is_retry(context)
-        with told_to_dagster(context), DaysDone(context, key(area, "ndvi_composite")) as done:
+        with told_to_dagster(context), DaysDone(context, key(area, "composite")) as done:
             for report in pipeline.ingest_days(
                 area, days, run_id=first_run_id(context), resume=resume
             ):
@@ -60,7 +61,7 @@ def area_assets(
 
     @dg.asset(
         key=key(area, "field_stats"),
-        deps=[key(area, "ndvi_composite"), key(area, "fields")],
+        deps=[key(area, "composite"), key(area, "fields")],
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool=f"{area}_field_stats",
@@ -68,7 +69,7 @@ def area_assets(
         tags=tags,
         kinds={"parquet"} | where,
         description=(
-            "One row of NDVI statistics per planted field and day. A run computes exactly what is "
+            "One row of statistics per planted field and day. A run computes exactly what is "
             "missing or out of date in its days, from the stored cube."
         ),
     )
@@ -107,4 +108,4 @@ def area_assets(
             metadata=metadata.of_fields(state, state.stale_days()),
         )
 
-    return [ndvi_composite, field_stats, fields]
+    return [composite, field_stats, fields]

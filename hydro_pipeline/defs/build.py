@@ -42,7 +42,7 @@ def build_defs(
 def _area_defs(pipeline: Pipeline, area: str) -> dg.Definitions:
     partitions = dg.DailyPartitionsDefinition(start_date=str(first_day(pipeline, area)))
     assets = area_assets(area, partitions, pipeline.store.backend.kinds)
-    composite, stats = key(area, "ndvi_composite"), key(area, "field_stats")
+    composite, stats = key(area, "composite"), key(area, "field_stats")
     jobs = [
         dg.define_asset_job(
             days_job(area),

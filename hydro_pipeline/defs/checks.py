@@ -15,7 +15,7 @@ LISTED = 20
 
 def area_checks(area: str) -> list[dg.AssetChecksDefinition]:
     """The checks on an area's composite and statistics, for the days of a run."""
-    composite, stats = key(area, "ndvi_composite"), key(area, "field_stats")
+    composite, stats = key(area, "composite"), key(area, "field_stats")
 
     @dg.multi_asset_check(
         name=f"{area}__composite_checks",
@@ -28,10 +28,10 @@ def area_checks(area: str) -> list[dg.AssetChecksDefinition]:
                 "(a sample of pixels and days).",
             ),
             dg.AssetCheckSpec(
-                "ndvi_in_range",
+                "values_in_range",
                 asset=composite,
                 blocking=True,
-                description="NDVI lies in [-1, 1] and has a day of observation (a sample).",
+                description="Each value is a valid one and has a day of observation (a sample).",
             ),
             dg.AssetCheckSpec(
                 "valid_share_kept",
@@ -61,7 +61,7 @@ def area_checks(area: str) -> list[dg.AssetChecksDefinition]:
         days, state = _days(context), pipeline.open(area)
         cube = state.made_cube
         yield _result(composite, "carried_forward", quality.unlawful(cube, days))
-        yield _result(composite, "ndvi_in_range", quality.out_of_range(cube, days))
+        yield _result(composite, "values_in_range", quality.out_of_range(cube, days))
         poor = dg.AssetCheckSeverity.WARN
         yield _result(composite, "valid_share_kept", quality.sudden_losses(cube, days), poor)
         unrecorded = quality.unrecorded(state, days)

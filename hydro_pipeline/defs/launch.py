@@ -33,9 +33,7 @@ def materialize(
     pipeline = Pipeline(settings or Settings.load())
     pipeline.area(area)
     defs = build_defs(pipeline, (area,), on_report)
-    names: tuple[Name, ...] = (
-        ("ndvi_composite", "field_stats") if assets == "all" else ("field_stats",)
-    )
+    names: tuple[Name, ...] = ("composite", "field_stats") if assets == "all" else ("field_stats",)
     _check_range(defs, area, first, last)
     try:
         with _instance() as instance:
@@ -73,7 +71,7 @@ def _check_range(defs: dg.Definitions, area: str, first: date, last: date) -> No
         raise InputError(f"--from {first} is after --to {last}: give the earlier day first")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        partitions = defs.resolve_assets_def(key(area, "ndvi_composite")).partitions_def
+        partitions = defs.resolve_assets_def(key(area, "composite")).partitions_def
     assert partitions is not None
     earliest, latest = partitions.get_first_partition_key(), partitions.get_last_partition_key()
     if str(first) < str(earliest) or str(last) > str(latest):

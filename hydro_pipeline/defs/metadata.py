@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 from hydro_pipeline.ingest.report import DayReport
 from hydro_pipeline.outputs.pictures import glance_webp, histograms_png, series_png, thumbnail_png
 from hydro_pipeline.outside.shown import markdown, plain
-from hydro_pipeline.product import PRODUCT
 from hydro_pipeline.stats.displaced import told
+from hydro_pipeline.stats.schema import schema_of
 from hydro_pipeline.stats.table import read_day
 from hydro_pipeline.stats.update import StatsReport
 from hydro_pipeline.storage.keys import cube_key, scenes_key, stats_key
@@ -27,23 +27,22 @@ LISTED = 50
 PLOTTED_FIELDS = 6
 PLOTTED_DAYS = 120
 TABLE_ROWS = 10
-MEAN = PRODUCT.main.column("mean")
-TABLE_COLUMNS = ("field_id", MEAN, "valid_fraction", "age_mean_days", "days_after_planting")
 
 Metadata = dict[str, Any]
 
 
 def of_composite(report: DayReport, store: Store) -> Metadata:
     """A composite's day: numbers that plot over partitions, pictures, and what was decided."""
+    main = report.main
     values = {
         "outcome": report.outcome,
         "observed share": _rounded(report.observed_fraction),
         "valid share": _rounded(report.valid_fraction),
         "mean age, days": _rounded(report.mean_age_days),
-        f"mean {PRODUCT.main.title}": _rounded(report.mean_ndvi),
-        PRODUCT.main.title: picture(glance_webp(report.preview), "webp"),
-        f"{PRODUCT.main.title}, large": picture(thumbnail_png(report.preview)),
-        "histograms": picture(histograms_png(report.preview, report.preview_age)),
+        f"mean {main.title}": _rounded(report.mean),
+        main.title: picture(glance_webp(report.preview, main), "webp"),
+        f"{main.title}, large": picture(thumbnail_png(report.preview, main)),
+        "histograms": picture(histograms_png(report.preview, report.preview_age, main)),
         "scenes": len(report.scenes),
         "scenes used": _bullets(report.scenes),
         "refused": len(report.refused),
@@ -81,7 +80,8 @@ def of_stats(report: StatsReport, store: Store) -> Metadata:
 def of_stats_run(reports: Sequence[StatsReport], store: Store) -> Metadata:
     """What a whole run did, shown at its last day: totals, best and worst fields, their series."""
     last = reports[-1]
-    rows = read_day(store, last.area, last.day).rows
+    mean = last.product.main.column("mean")
+    rows = read_day(store, last.area, last.day, schema_of(last.product)).rows
     values: Metadata = {
         "run: days": len(reports),
         "run: rows computed": sum(len(r.computed) for r in reports),
@@ -92,12 +92,12 @@ def of_stats_run(reports: Sequence[StatsReport], store: Store) -> Metadata:
         values["run: rows gone"] = gone
     if rows is None:
         return values
-    ranked = rows.filter(pc.is_valid(rows[MEAN])).sort_by([(MEAN, "descending")])
+    ranked = rows.filter(pc.is_valid(rows[mean])).sort_by([(mean, "descending")])
     worst = ranked.slice(max(TABLE_ROWS, ranked.num_rows - TABLE_ROWS))
     return {
         **values,
-        "best fields": _table(ranked.slice(0, TABLE_ROWS)),
-        "worst fields": _table(worst.sort_by(MEAN)),
+        "best fields": _table(ranked.slice(0, TABLE_ROWS), mean),
+        "worst fields": _table(worst.sort_by(mean), mean),
         "series": _series(reports, store),
     }
 
@@ -128,36 +128,36 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
 
 
-def _table(rows: pa.Table) -> dg.TableMetadataValue:
+def _table(rows: pa.Table, mean: str) -> dg.TableMetadataValue:
+    columns = ("field_id", mean, "valid_fraction", "age_mean_days", "days_after_planting")
     return dg.MetadataValue.table(
         [
             dg.TableRecord(
                 {k: plain(v) if isinstance(v, str) else _rounded(v) for k, v in row.items()}
             )
-            for row in rows.select(TABLE_COLUMNS).to_pylist()
+            for row in rows.select(columns).to_pylist()
         ],
         dg.TableSchema(
-            [
-                dg.TableColumn(name, "string" if name == "field_id" else "float")
-                for name in TABLE_COLUMNS
-            ]
+            [dg.TableColumn(name, "string" if name == "field_id" else "float") for name in columns]
         ),
     )
 
 
 def _series(reports: Sequence[StatsReport], store: Store) -> dg.MarkdownMetadataValue:
-    """Mean NDVI of the first fields that the run computed, over its last days."""
+    """Mean of the main variable in the first fields that the run computed, over its last days."""
+    product = reports[-1].product
+    mean, schema = product.main.column("mean"), schema_of(product)
     names = sorted({name for report in reports for name in report.computed})[:PLOTTED_FIELDS]
     series: dict[str, tuple[list[date], list[float]]] = {name: ([], []) for name in names}
     for report in reports[-PLOTTED_DAYS:]:
-        rows = read_day(store, report.area, report.day).rows
+        rows = read_day(store, report.area, report.day, schema).rows
         if rows is None:
             continue
         rows = rows.filter(pc.is_in(rows["field_id"], pa.array(names, pa.string())))
-        for name, mean in zip(rows["field_id"].to_pylist(), rows[MEAN].to_pylist(), strict=True):
+        for name, value in zip(rows["field_id"].to_pylist(), rows[mean].to_pylist(), strict=True):
             series[name][0].append(report.day)
-            series[name][1].append(nan if mean is None else mean)
-    return picture(series_png(series))
+            series[name][1].append(nan if value is None else value)
+    return picture(series_png(series, product.main))
 
 
 def _present(values: Metadata) -> Metadata:

@@ -18,7 +18,7 @@ PROCESS_TAG = "hydro/process"
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
 
-Name = Literal["ndvi_composite", "field_stats", "fields", "report"]
+Name = Literal["composite", "field_stats", "fields", "report"]
 
 
 def key(area: str, name: Name) -> dg.AssetKey:
@@ -55,5 +55,5 @@ def job_assets(job_name: str) -> set[dg.AssetKey]:
         return {key(job_name.removesuffix("_field_stats"), "field_stats")}
     if job_name.endswith("_days"):
         area = job_name.removesuffix("_days")
-        return {key(area, "ndvi_composite"), key(area, "field_stats")}
+        return {key(area, "composite"), key(area, "field_stats")}
     return set()

@@ -28,7 +28,7 @@ def daily(area: str) -> dg.ScheduleDefinition:
     def schedule(
         context: dg.ScheduleEvaluationContext, pipeline: dg.ResourceParam[Pipeline]
     ) -> dg.RunRequest | dg.SkipReason:
-        if run := active_run(context.instance, area, "ndvi_composite"):
+        if run := active_run(context.instance, area, "composite"):
             return dg.SkipReason(f"run {run.run_id} is making days of {area}")
         settings, now = pipeline.settings, context.scheduled_execution_time
         state = pipeline.open(area)

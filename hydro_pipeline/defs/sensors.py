@@ -82,7 +82,7 @@ def late_scenes(area: str) -> dg.SensorDefinition:
         context: dg.SensorEvaluationContext, pipeline: dg.ResourceParam[Pipeline]
     ) -> dg.SensorResult | dg.SkipReason:
         now = datetime.now(UTC)
-        if run := active_run(context.instance, area, "ndvi_composite"):
+        if run := active_run(context.instance, area, "composite"):
             return dg.SkipReason(f"run {run.run_id} is making days of {area}")
         state = pipeline.open(area)
         changed = changed_days(state, now)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hydro_pipeline.outside.words import shown
-from hydro_pipeline.product import PRODUCT
+from hydro_pipeline.sensors import SENTINEL_2
 
 MIDNIGHT = dt.timedelta(hours=3)
 """A time in UTC so long before the end of a field's solar day is a midnight of its local time."""
@@ -49,7 +49,7 @@ def planting(value: Any, longitude: float, today: dt.date) -> Planting:
             f"has a planting_date {shown(str(value))}, too {'early' if day < today else 'late'} "
             "to be meant; check its year"
         )
-    first = PRODUCT.sensor.first_day
+    first = SENTINEL_2.first_day
     if day < first:
         notes.append(f"was planted on {day}, before the first imagery ({first}); check its year")
     if day > today + PLANNED:

@@ -4,14 +4,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from hydro_pipeline.product import PRODUCT
-
 
 def clear_mask(
     scl: NDArray[np.uint8],
     clear_classes: tuple[int, ...],
     buffer_px: int,
-    spoiling: tuple[int, ...] = PRODUCT.mask.spoiling,
+    spoiling: tuple[int, ...],
 ) -> NDArray[np.bool_]:
     """True = clear: an SCL class in `clear_classes`, and none of `spoiling` nearby.
 

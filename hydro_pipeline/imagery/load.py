@@ -21,13 +21,14 @@ from pyproj import Transformer
 from pyproj.exceptions import CRSError
 
 from hydro_pipeline.area.area import SNAP_M, Area, Bbox
+from hydro_pipeline.composite.formulas import Formulas
 from hydro_pipeline.grid import Tiling
 from hydro_pipeline.imagery.cloud_mask import clear_mask
 from hydro_pipeline.imagery.reading import Kept, SceneDriver, drop_cached, paste
-from hydro_pipeline.product import PRODUCT
+from hydro_pipeline.product import Band, Mask
 from hydro_pipeline.scenes.item import bounds
 from hydro_pipeline.scenes.scene import Scene
-from hydro_pipeline.scenes.sentinel2 import FILES, asset_of
+from hydro_pipeline.scenes.sentinel2 import asset_of
 from hydro_pipeline.settings import Settings
 
 READ_PX = 1024
@@ -38,6 +39,8 @@ TILE_PX = 2048
 """Side of a tile of the imagery where all of a day is held; a multiple of the cube's chunks."""
 STRIP_PX = 1024
 """The same where it is made strip by strip; reads are then `READ_PX` high."""
+FINEST_M = 10.0
+"""Pixels of bands larger than this are repeated where they nest; those of others never are."""
 SLACK = 0.02
 """How far a scene's footprint may seem to leave its file, degrees: outlines are drawn roughly."""
 
@@ -46,20 +49,25 @@ _Read = Callable[[Scene, tuple[str, ...], GeoBox, str, str], list[da.Array]]
 
 @dataclass(frozen=True)
 class Imagery:
-    """The scenes of one day. All three arrays have the tiles as their chunks."""
+    """The scenes of one day. All arrays have the tiles as their chunks."""
 
     tiling: Tiling
 
-    red: da.Array
-    """uint16 (scene, y, x), digital numbers as stored, 0 = nodata."""
-    nir: da.Array
-    """uint16 (scene, y, x), digital numbers as stored, 0 = nodata."""
-    clear: da.Array
-    """bool (scene, y, x), True = a clear class, and far enough from cloud and shadow."""
+    formulas: Formulas
+    """Of the product, with the order of its bands."""
+    bands: Sequence[Sequence[da.Array]]
+    """By scene and band: uint16 (y, x), digital numbers as stored, 0 = nodata."""
+    clear: Sequence[da.Array]
+    """By scene: bool (y, x), True = a clear class, and far enough from cloud and shadow."""
     offset: NDArray[np.float32]
     """(scene,), reflectance to add to DN / 10000."""
     kept: Kept | None = None
     """Where reads are kept, if the arrays are to be computed strip by strip from the north."""
+
+    @property
+    def scenes(self) -> int:
+        """How many scenes there are."""
+        return len(self.clear)
 
 
 def tiling_of(area: Area, held: bool = True) -> Tiling:
@@ -78,55 +86,60 @@ def load(
 
     With tiles of `STRIP_PX`, what was read may be `kept` from strip to strip.
 
-    Red and nir are not resampled where the file's pixels and the grid's coincide; else bilinear,
-    or averaged onto a coarser grid. The classification is always nearest neighbour. A scene beside
-    the area is all 0 and not clear. Computing raises `SceneReadError` or `SceneGoneError`
+    Bands are not resampled where the file's pixels and the grid's coincide; larger ones are
+    repeated where they nest in the grid; else bilinear, or averaged onto a coarser grid. The
+    classification is always nearest neighbour. A scene beside the area is all 0 and not clear.
+    Computing raises `SceneReadError` or `SceneGoneError`
     naming the scene and the file that could not be read.
     """
-    grid, side = area.grid, tiling.side
-    if not scenes:
-        nothing = da.zeros((0, *grid.shape), chunks=(1, side, side), dtype=np.uint16)
-        return Imagery(tiling, nothing, nothing, nothing.astype(bool), np.zeros(0, np.float32))
+    grid, side, product = area.grid, tiling.side, settings.product
     for scene in scenes:
         for href in scene.hrefs:
             drop_cached(href)
     read = partial(_read, settings=settings, high=1 if side <= STRIP_PX else READ_TIMES, kept=kept)
-    red, nir = zip(*(_reflectance(scene, grid, read) for scene in scenes), strict=True)
-    clear = [_clear(scene, grid, settings, read, side) for scene in scenes]
+    bands = [_reflectance(scene, product.bands, grid, read) for scene in scenes]
+    clear = [_clear(scene, grid, product.mask, read, side) for scene in scenes]
     return Imagery(
         tiling,
-        _chunked(da.stack(red), side),
-        _chunked(da.stack(nir), side),
-        _chunked(da.stack(clear), side),
+        Formulas.of(product),
+        [[_chunked(band, side) for band in scene] for scene in bands],
+        [_chunked(mask, side) for mask in clear],
         np.array([scene.offset for scene in scenes], np.float32),
         kept,
     )
 
 
 def _chunked(array: da.Array, side: int) -> da.Array:
-    """In chunks of one scene, `side` pixels on a side."""
+    """A (y, x) array in chunks `side` pixels on a side."""
     # Without a method dask imports all of distributed to choose one.
-    chunked: da.Array = array.rechunk((1, side, side)[-array.ndim :], method="tasks")
+    chunked: da.Array = array.rechunk((side, side), method="tasks")
     return chunked
 
 
-def _reflectance(scene: Scene, grid: GeoBox, read: _Read) -> list[da.Array]:
-    """uint16 (y, x) of red and of nir."""
-    finest = min(band.native_m for band in PRODUCT.bands)
-    how = "bilinear" if grid.resolution.x <= finest else "average"
-    if _source_grid(scene, "red") == _source_grid(scene, "nir"):
-        return read(scene, ("red", "nir"), grid, "uint16", how)
-    return [array for band in ("red", "nir") for array in read(scene, (band,), grid, "uint16", how)]
+def _reflectance(scene: Scene, bands: Sequence[Band], grid: GeoBox, read: _Read) -> list[da.Array]:
+    """uint16 (y, x) of each band. Those whose files have the same grid are read together."""
+    together: dict[tuple[GeoBox | None, float], list[str]] = {}
+    for band in bands:
+        together.setdefault((_source_grid(scene, band), band.native_m), []).append(band.name)
+    made: dict[str, da.Array] = {}
+    for (source, native_m), names in together.items():
+        how = "average" if grid.resolution.x > native_m else "bilinear"
+        nests = source if native_m > FINEST_M else None
+        arrays = _nested(scene, tuple(names), nests, grid, "uint16", how, read)
+        made.update(zip(names, arrays, strict=True))
+    return [made[band.name] for band in bands]
 
 
-def _clear(scene: Scene, grid: GeoBox, settings: Settings, read: _Read, side: int) -> da.Array:
+def _clear(scene: Scene, grid: GeoBox, rule: Mask, read: _Read, side: int) -> da.Array:
     """bool (y, x), True = clear. Read with a margin, so that cutting an area changes nothing."""
-    pixel, rule = grid.resolution.x, settings.product.mask
+    pixel = grid.resolution.x
     buffer_px = math.ceil(rule.buffer_m / pixel)
     nest = round(SNAP_M / pixel)
     margin = math.ceil(buffer_px / nest) * nest
     padded = grid.pad(margin)
-    scl = _chunked(_nearest(scene, rule.band.name, padded, read), side)
+    name, source = rule.band.name, _source_grid(scene, rule.band)
+    (classes,) = _nested(scene, (name,), source, padded, "uint8", "nearest", read)
+    scl = _chunked(classes, side)
     mask: da.Array = da.map_overlap(
         clear_mask, scl, depth=buffer_px, boundary=0, dtype=bool, meta=np.zeros((0, 0), bool),
         clear_classes=rule.clear, buffer_px=buffer_px, spoiling=rule.spoiling,
@@ -136,18 +149,26 @@ def _clear(scene: Scene, grid: GeoBox, settings: Settings, read: _Read, side: in
     return inner
 
 
-def _nearest(scene: Scene, band: str, grid: GeoBox, read: _Read) -> da.Array:
-    """uint8 (y, x) by nearest neighbour: each of the file's pixels repeated where they nest."""
-    source = _source_grid(scene, band)
+def _nested(
+    scene: Scene,
+    bands: tuple[str, ...],
+    source: GeoBox | None,
+    grid: GeoBox,
+    dtype: str,
+    otherwise: str,
+    read: _Read,
+) -> list[da.Array]:
+    """(y, x) of each of `bands`: the pixels of their files, whose grid is `source`, repeated where
+    they are larger than the grid's and nest in it; `otherwise` names how they are resampled else.
+    """
     if source is not None and source.crs == grid.crs:
         times = source.resolution.x / grid.resolution.x
         if times.is_integer() and times > 1:
             coarse = grid.zoom_out(times)
             if all(v.is_integer() for v in _distance(source, coarse)):
-                (pixels,) = read(scene, (band,), coarse, "uint8", "nearest")
-                return _repeated(pixels, int(times))
-    (pixels,) = read(scene, (band,), grid, "uint8", "nearest")
-    return pixels
+                pixels = read(scene, bands, coarse, dtype, "nearest")
+                return [_repeated(array, int(times)) for array in pixels]
+    return read(scene, bands, grid, dtype, otherwise)
 
 
 def _repeated(pixels: da.Array, times: int) -> da.Array:
@@ -177,7 +198,7 @@ def _read(
     that of the file, hence beyond the grid's upper left corner, unless one read takes it all; the
     driver leaves out what is not on the grid.
     """
-    source = _source_grid(scene, bands[0])
+    source = _source_grid(scene, settings.product.file(bands[0]))
     if source is not None and not _meet(_bounds_in(source, str(grid.crs)), grid.boundingbox.bbox):
         return [da.zeros(grid.shape.yx, dtype=dtype, chunks=READ_PX)] * len(bands)
     top = left = 0
@@ -207,9 +228,9 @@ def _read(
     return [reading[band].data[0, top:, left:] for band in bands]
 
 
-def _source_grid(scene: Scene, band: str) -> GeoBox | None:
+def _source_grid(scene: Scene, band: Band) -> GeoBox | None:
     """The file's own grid as the item describes it, or None if it does not, or not credibly."""
-    asset = scene.item.assets[asset_of(scene.item, FILES[band])]
+    asset = scene.item.assets[asset_of(scene.item, band)]
     facts = {**scene.item.properties, **asset.extra_fields}
     code = facts.get("proj:code") or facts.get("proj:epsg")
     try:
@@ -270,7 +291,7 @@ def _slim_item(
             "proj:transform": list(source.affine[:6]),
         }
     for band in bands:
-        asset = pystac.Asset(getattr(scene, band), media_type=pystac.MediaType.COG, roles=["data"])
+        asset = pystac.Asset(scene.files[band], media_type=pystac.MediaType.COG, roles=["data"])
         asset.extra_fields = grid_of_files
         item.add_asset(band, asset)
     return item

@@ -30,7 +30,6 @@ from hydro_pipeline.imagery.reading import (
 )
 from hydro_pipeline.scenes.catalog import Catalog
 from hydro_pipeline.scenes.doors import Doors
-from hydro_pipeline.scenes.sentinel2 import FILES
 from hydro_pipeline.settings import Settings
 
 SCENES_AT_ONCE = 8
@@ -67,8 +66,8 @@ def record(
 ) -> Iterator[Recorded]:
     """Save the items of the solar days `first` to `last` and their pixels over `area` under `out`.
 
-    Writes `area.geojson`, a folder with red, nir and scl per item (the same values on the same
-    pixels, clipped) and, last, `items.json`: an ItemCollection for `HYDRO_CATALOG`, its hrefs
+    Writes `area.geojson`, a folder per item with the files of the product (the same values on the
+    same pixels, clipped) and, last, `items.json`: an ItemCollection for `HYDRO_CATALOG`, its hrefs
     relative to it. Files already there are written anew. Raises what the catalog raises,
     `SceneGoneError`, `SceneReadError`, and `InputError` if `out` cannot be written.
     """
@@ -98,7 +97,7 @@ def _save(
     """The item with hrefs relative to `out`, and the bytes of the files written for it."""
     feature = item.to_dict(include_self_link=False, transform_hrefs=False)
     size = 0
-    for band in FILES.values():
+    for band in settings.product.files:
         name = next((key for key in band.keys if key in item.assets), None)
         if name is not None:
             clip = _read(item, name, area, settings)

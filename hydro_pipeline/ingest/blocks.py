@@ -8,13 +8,13 @@ import numpy as np
 from dask.base import compute
 from dask.delayed import delayed
 
+from hydro_pipeline.composite.formulas import Formulas
 from hydro_pipeline.composite.kernel import Seen, composite_block, count, observe_block
 from hydro_pipeline.composite.tally import Piece, Tally, piece_of
-from hydro_pipeline.grid import Pixels, Window
+from hydro_pipeline.grid import Pixels, Window, nothing
 from hydro_pipeline.imagery.cloud_mask import clear_mask
 from hydro_pipeline.imagery.load import Imagery
 from hydro_pipeline.ingest.workers import Get
-from hydro_pipeline.product import NODATA
 
 Previous = Callable[[Window], Pixels]
 """The day before in a window."""
@@ -30,17 +30,18 @@ def compose[R](
 ) -> tuple[Tally, list[R]]:
     """The composite of `day` (days since 1970-01-01), on the grid of `imagery`.
 
-    Each window's NDVI and observed_on go to `put`, with those of the day before, as soon as they
-    are made; returned is what it gives. `get` runs all this, `previous` and `put` included.
+    Each window's pixels go to `put`, with those of the day before, as soon as they are made;
+    returned is what it gives. `get` runs all this, `previous` and `put` included.
     Raises `SceneReadError` or `SceneGoneError` where pixels cannot be read.
     """
-    tally = Tally(imagery.tiling.shape, len(imagery.red))
+    formulas = imagery.formulas
+    tally = Tally(imagery.tiling.shape, imagery.scenes)
 
-    def block(window: Window, red: Any, nir: Any, clear: Any) -> tuple[Piece, R]:
+    def block(window: Window, scenes: Any, clear: Any) -> tuple[Piece, R]:
         before = previous(window)
-        made = composite_block(red, nir, clear, imagery.offset, *before, day, max_age)
+        made = composite_block(scenes, clear, imagery.offset, formulas, before, day, max_age)
         piece = piece_of(made, window, day, tally.step)
-        return piece, put(window, (made.ndvi, made.observed_on), before)
+        return piece, put(window, made.pixels, before)
 
     done = _over_blocks(imagery, block, get)
     for piece, _ in done:
@@ -54,26 +55,27 @@ def observed(imagery: Imagery, get: Get) -> dict[Window, Seen | None]:
     Raises `SceneReadError` or `SceneGoneError` where pixels cannot be read.
     """
 
-    def block(window: Window, red: Any, nir: Any, clear: Any) -> tuple[Window, Seen]:
-        return window, observe_block(red, nir, clear, imagery.offset, window.shape)
+    def block(window: Window, scenes: Any, clear: Any) -> tuple[Window, Seen]:
+        return window, observe_block(scenes, clear, imagery.offset, imagery.formulas, window.shape)
 
-    if not len(imagery.red):
+    if not imagery.scenes:
         return dict.fromkeys(imagery.tiling)
     return dict(_over_blocks(imagery, block, get))
 
 
-def load_kernels() -> None:
+def load_kernels(formulas: Formulas) -> None:
     """Load what `observed` and `compose` compile from Numba's cache, or compile it."""
-    band, clear = np.ones((1, 1, 1), np.uint16), clear_mask(np.ones((1, 1), np.uint8), (1,), 1)
-    nothing = np.full((1, 1), NODATA, np.int16)
-    made = composite_block(band, band, clear[None], np.zeros(1, np.float32), nothing, nothing, 0)
-    piece_of(made, Window(0, 0, 1, 1), 0, 1)
-    count(made.observed_on, 0)
+    window, clear = Window(0, 0, 1, 1), clear_mask(np.ones((1, 1), np.uint8), (1,), 1, ())
+    scene = np.ones((len(formulas.bands), 1, 1), np.uint16)
+    before = nothing(window, formulas.count)
+    made = composite_block([scene], clear[None], np.zeros(1, np.float32), formulas, before, 0)
+    piece_of(made, window, 0, 1)
+    count(made.pixels.observed_on, 0)
 
 
 def _over_blocks[R](imagery: Imagery, work: Callable[..., R], get: Get) -> list[R]:
-    """What `work` gives for each block of the imagery, of its window and its bands."""
-    blocks = [(window, delayed(work)(window, *bands)) for window, bands in _parts(imagery)]
+    """What `work` gives for each block of the imagery: its window, its scenes and what is clear."""
+    blocks = [(window, delayed(work)(window, *parts)) for window, *parts in _parts(imagery)]
     if imagery.kept is None:
         return list(compute(*(block for _, block in blocks), scheduler=get))
     done: list[R] = []
@@ -83,12 +85,10 @@ def _over_blocks[R](imagery: Imagery, work: Callable[..., R], get: Get) -> list[
     return done
 
 
-def _parts(imagery: Imagery) -> Iterator[tuple[Window, list[Any]]]:
-    """Tiles of the grid, with red, nir and clear in each as one lazy (y, x) array a scene."""
-    bands = [
-        [scene.to_delayed() for scene in array]
-        for array in (imagery.red, imagery.nir, imagery.clear)
-    ]
+def _parts(imagery: Imagery) -> Iterator[tuple[Window, list[list[Any]], list[Any]]]:
+    """Tiles of the grid, each with lazy (y, x) arrays of every scene: its bands, and its clear."""
+    scenes = [[band.to_delayed() for band in scene] for scene in imagery.bands]
+    clear = [mask.to_delayed() for mask in imagery.clear]
     for tile in imagery.tiling:
         place = imagery.tiling.place(tile)
-        yield tile, [[scene[place] for scene in band] for band in bands]
+        yield tile, [[band[place] for band in scene] for scene in scenes], [m[place] for m in clear]

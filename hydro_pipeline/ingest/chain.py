@@ -28,7 +28,6 @@ from hydro_pipeline.ingest.maker import maker
 from hydro_pipeline.ingest.report import DayReport, outcome_of
 from hydro_pipeline.ingest.workers import Cluster, threads
 from hydro_pipeline.parallel import THREADS, in_threads, meanwhile
-from hydro_pipeline.product import PRODUCT
 from hydro_pipeline.scenes.day_record import (
     contradictions_of,
     day_record,
@@ -128,7 +127,7 @@ def commit(
             made = _remade(chain, made, edit.part)
         written = made.written or _write(chain, made, edit.part)
         tally, seconds, composite = made.tally, {"compute": made.seconds}, made.id
-    area, selection = chain.area.name, found.selection
+    area, selection, main = chain.area.name, found.selection, chain.target.product.main
     outcome = outcome_of(tally.counts, selection)
     record = day_record(
         area, day, selection, tally.counts, tally.pixels, outcome, chain.run_id,
@@ -175,7 +174,8 @@ def commit(
         observed_fraction=done.observed / tally.pixels,
         valid_fraction=done.valid / tally.pixels,
         mean_age_days=tally.age / done.valid if done.valid else None,
-        mean_ndvi=tally.ndvi * PRODUCT.main.scale / done.valid if done.valid else None,
+        main=main,
+        mean=tally.total * main.scale / done.valid if done.valid else None,
         revision=done.revision,
         changed=done.changed,
         refreshed=done.refreshed,
@@ -215,13 +215,14 @@ def _made(
     """The composite on `before`, put into the arrays of what was observed."""
     assert found.observed is not None
     observed, number, max_age = found.observed, day_number(day), chain.target.max_age
+    variables = len(chain.target.product.variables)
 
     def carried(tile: Window) -> Pixels:
         seen = observed[tile]
         if seen is None and max_age == NO_LIMIT:
             return before[tile]
-        new = nothing(tile) if seen is None else (seen.ndvi, dated(seen.ndvi, number))
-        carry_onto(*new, *before[tile], number, max_age)
+        new = nothing(tile, variables) if seen is None else dated(seen.values, number)
+        carry_onto(new, before[tile], number, max_age)
         return new
 
     started = time.perf_counter()
@@ -236,7 +237,7 @@ def _remade(chain: Chain, made: Made, part: DayPart) -> Made:
     before = _by_tile(chain, part.previous)
 
     def carried(tile: Window) -> Pixels:
-        return carry_block(*made.pixels[tile], *before[tile], number, max_age)
+        return carry_block(made.pixels[tile], before[tile], number, max_age)
 
     pixels, tally = _composite(chain, made.found, made.day, carried)
     return replace(made, id=Id(), before=before, pixels=pixels, tally=tally, written=None)
@@ -253,7 +254,7 @@ def _composite(
     def one(tile: Window) -> tuple[Pixels, Piece]:
         pixels, seen = carried(tile), observed[tile]
         counts = np.zeros_like(tally.counts) if seen is None else seen.counts
-        return pixels, piece_of(Block(*pixels, counts), tile, number, tally.step)
+        return pixels, piece_of(Block(pixels, counts), tile, number, tally.step)
 
     done = _by_tile(chain, one)
     for _, piece in done.values():

@@ -10,6 +10,7 @@ from math import prod
 from typing import NamedTuple
 
 from hydro_pipeline.area.area import Area
+from hydro_pipeline.composite.formulas import Formulas
 from hydro_pipeline.composite.kernel import Seen
 from hydro_pipeline.grid import Tiling, Window
 from hydro_pipeline.imagery.load import Imagery, load
@@ -29,7 +30,8 @@ MANY = 16
 """Days at most, with or without scenes, in either case."""
 BYTES = 64 << 20
 """A day of more bytes than this is made where it is stored, window by window."""
-PIXEL_BYTES = 4
+ARRAY_BYTES = 2
+"""Of a pixel in one array of the product."""
 OPENS = 6
 """Files opened at once."""
 PARTS_AT_ONCE = 5
@@ -55,7 +57,8 @@ class DayFound:
 
 def is_held(area: Area, settings: Settings) -> bool:
     """Whether what is seen on a day is held in memory, all of it at once."""
-    return not settings.dask_scheduler and PIXEL_BYTES * prod(area.grid.shape) <= BYTES
+    size = ARRAY_BYTES * len(settings.product.names) * prod(area.grid.shape)
+    return not settings.dask_scheduler and size <= BYTES
 
 
 def read_ahead(
@@ -77,7 +80,7 @@ def read_ahead(
         for count, name in ((1, "find"), (OPENS, "open"), (1, "read"), (PARTS_AT_ONCE, "file"))
     ]
     finding, opening, reading, files = pools
-    reading.submit(load_kernels)
+    reading.submit(load_kernels, Formulas.of(settings.product))
     held = is_held(area, settings)
 
     def opened() -> Iterator[_Coming[_Opened]]:
@@ -134,7 +137,7 @@ def _find(
     tiling: Tiling,
     opening: ThreadPoolExecutor | None,
 ) -> _Opened:
-    selection = sources.selection()
+    selection = sources.selection(settings.product)
     check_usable(selection, area.name, day)
     stripwise = opening is None and settings.dask_scheduler is None
     kept = Kept(area.grid, settings.cloud_buffer_m) if stripwise else None

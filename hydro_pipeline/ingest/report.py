@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydro_pipeline.composite.kernel import USED, VALID
+from hydro_pipeline.product import Variable
 from hydro_pipeline.scenes.scene import LeftOut, Refusal, Selection
 
 
@@ -33,7 +34,10 @@ class DayReport:
     """Share of the area's pixels that have a value."""
     mean_age_days: float | None
     """Mean age of the values; None where there are none."""
-    mean_ndvi: float | None
+    main: Variable
+    """The first variable of the product."""
+    mean: float | None
+    """Its mean over the area; None where there are no values."""
     revision: int
     changed: bool
     """Whether any pixel of the day changed."""
@@ -44,7 +48,7 @@ class DayReport:
     seconds: dict[str, float]
     """Per stage."""
     preview: NDArray[np.int16]
-    """NDVI thinned to at most 300 pixels on a side, units of 1e-4, nodata -32768."""
+    """The main variable thinned to at most 300 pixels on a side, as stored, nodata -32768."""
     preview_age: NDArray[np.int16]
     """Age thinned the same way, days, -1 where there is no value."""
     damaged: tuple[dt.date, ...] = ()

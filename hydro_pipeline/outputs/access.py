@@ -15,27 +15,31 @@ import pystac
 import rioxarray  # noqa: F401
 import xarray as xr
 
-from hydro_pipeline.cube.layout import ARRAYS, MEANING
-from hydro_pipeline.cube.read import BRANCH, open_repository, translated
+from hydro_pipeline.cube.layout import MEANING, completed
+from hydro_pipeline.cube.read import BRANCH, Cube, open_repository, translated
 from hydro_pipeline.cube.waiting import sync
 from hydro_pipeline.errors import MissingDayError
-from hydro_pipeline.product import NODATA, PRODUCT
+from hydro_pipeline.indices import product_of
+from hydro_pipeline.product import NODATA
 from hydro_pipeline.scenes.day_record import read_record
 from hydro_pipeline.settings import Settings
+from hydro_pipeline.stats.schema import schema_of
 from hydro_pipeline.stats.table import read_table, stored_days
 from hydro_pipeline.storage.keys import cube_key, scenes_key
 from hydro_pipeline.storage.store import Store
 
 
 def open_cube(root: str | None, area: str, *, snapshot: str | None = None) -> xr.Dataset:
-    """An area's cube, lazily: `ndvi` and `age` in days, both float32 (time, y, x), NaN = no value.
+    """An area's cube, lazily: its variables, `ndvi` for example, and `age` in days, all float32
+    (time, y, x), NaN = no value.
 
     The days' `revision`, `scene_count`, `observed_fraction` and `valid_fraction` come as
     coordinates. The CRS is in `spatial_ref`, for `.rio` and `.odc`. `snapshot` is an id out of
     `history`: the cube as it was then. Raises `MissingDayError` if no day was ever committed.
     """
     stored = packed(_store(root), area, snapshot)
-    variables = {variable.name: variable for variable in PRODUCT.variables}
+    product = product_of(completed(stored.attrs[MEANING]))
+    variables = {variable.name: variable for variable in product.variables}
     days = xr.DataArray(stored.time.values.astype("datetime64[D]").astype(np.int16), dims="time")
     age = (days - stored.observed_on).where(stored.observed_on != NODATA)
     described = {
@@ -53,12 +57,14 @@ def open_cube(root: str | None, area: str, *, snapshot: str | None = None) -> xr
         },
         attrs={name: said for name, said in stored.attrs.items() if name != MEANING},
     )
-    return dataset.assign_coords({name: stored[name] for name in stored if name not in ARRAYS})
+    return dataset.assign_coords(
+        {name: stored[name] for name in stored if name not in product.names}
+    )
 
 
 def packed(store: Store, area: str, snapshot: str | None = None) -> xr.Dataset:
-    """The cube as it is stored, lazily: int16 `ndvi` (units of 1e-4) and `observed_on` (days since
-    1970-01-01), nodata -32768, with the attributes that CF gives them."""
+    """The cube as it is stored, lazily: int16 variables and `observed_on` (days since 1970-01-01),
+    nodata -32768, with the attributes that CF gives them."""
     repository = open_repository(store, area)
     url = store.url(cube_key(area))
     if repository is None:
@@ -113,7 +119,10 @@ def open_field_stats(
     """
     store = _store(root)
     days = stored_days(store, area, first, last)
-    rows: pd.DataFrame = read_table(store, area, days, field_id).to_pandas(date_as_object=False)
+    cube = Cube.open(store, area)
+    schema = schema_of(store.settings.product if cube is None else cube.product)
+    table = read_table(store, area, days, schema, field_id)
+    rows: pd.DataFrame = table.to_pandas(date_as_object=False)
     return rows
 
 

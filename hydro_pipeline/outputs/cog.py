@@ -5,19 +5,19 @@ from collections.abc import Mapping
 from odc.geo.geobox import GeoBox
 
 from hydro_pipeline.geotiff import cog
-from hydro_pipeline.outputs.colours import colours, ndvi_class
-from hydro_pipeline.product import NO_AGE, NODATA, PRODUCT, Int16
+from hydro_pipeline.outputs.colours import colours, variable_class
+from hydro_pipeline.product import NO_AGE, NODATA, Int16, Variable
 
 
-def ndvi_cog(ndvi: Int16, grid: GeoBox, tags: Mapping[str, str]) -> bytes:
-    """NDVI without loss: int16 (y, x), nodata -32768, band scale 1e-4; overviews are averages."""
+def variable_cog(values: Int16, variable: Variable, grid: GeoBox, tags: Mapping[str, str]) -> bytes:
+    """A variable without loss: int16 (y, x), nodata -32768, its scale; overviews are averages."""
     return cog(
-        ndvi,
+        values,
         grid,
         nodata=NODATA,
         overviews="average",
-        description=PRODUCT.main.title,
-        scale=PRODUCT.main.scale,
+        description=variable.title,
+        scale=variable.scale,
         tags=tags,
     )
 
@@ -27,17 +27,17 @@ def age_cog(age: Int16, grid: GeoBox, tags: Mapping[str, str]) -> bytes:
     return cog(age, grid, nodata=NO_AGE, overviews="nearest", description="age in days", tags=tags)
 
 
-def visual_cog(ndvi: Int16, grid: GeoBox, tags: Mapping[str, str]) -> bytes:
-    """NDVI (int16, units of 1e-4) as a coloured map to look at: 255 classes with a colour table.
+def visual_cog(values: Int16, variable: Variable, grid: GeoBox, tags: Mapping[str, str]) -> bytes:
+    """A variable (int16, as stored) as a coloured map to look at: 255 classes with a colour table.
 
-    Class 0 is nodata; see `colours.ndvi_class`.
+    Class 0 is nodata; see `colours.variable_class`.
     """
     return cog(
-        ndvi_class(ndvi),
+        variable_class(values, variable),
         grid,
         nodata=0,
         overviews="mode",
-        description=f"{PRODUCT.main.title} class",
-        table=dict(enumerate(map(tuple, colours(PRODUCT.main.colours).tolist()))),
+        description=f"{variable.title} class",
+        table=dict(enumerate(map(tuple, colours(variable.colours).tolist()))),
         tags=tags,
     )

@@ -1,20 +1,20 @@
-"""The colours of NDVI and age, the same in files and on the report page. Pure."""
+"""The colours of variables and age, the same in files and on the report page. Pure."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hydro_pipeline.product import NODATA, PRODUCT, Anchors
+from hydro_pipeline.product import NODATA, Anchors, Variable
 
 
-def ndvi_class(ndvi: NDArray[np.int16]) -> NDArray[np.uint8]:
-    """NDVI in units of 1e-4 as a class: 1 to 255 over what is shown of it, 0 where it has none.
+def variable_class(values: NDArray[np.int16], variable: Variable) -> NDArray[np.uint8]:
+    """Stored values as classes: 1 to 255 over what is shown of the variable, 0 where there is none.
 
     What lies beyond takes the nearest class.
     """
-    low, high = PRODUCT.main.shown
-    share = (ndvi * np.float32(PRODUCT.main.scale) - low) / (high - low)
+    low, high = variable.shown
+    share = (values * np.float32(variable.scale) - low) / (high - low)
     classes: NDArray[np.uint8] = np.rint(1 + 254 * np.clip(share, 0, 1)).astype(np.uint8)
-    classes[ndvi == NODATA] = 0
+    classes[values == NODATA] = 0
     return classes
 
 

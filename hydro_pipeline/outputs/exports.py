@@ -19,7 +19,7 @@ from odc.geo.geobox import GeoBox
 from zarr.codecs import BloscCodec
 
 from hydro_pipeline.cube.damage import damage
-from hydro_pipeline.cube.layout import ARRAYS, MEANING
+from hydro_pipeline.cube.layout import MEANING
 from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.days import day_number
 from hydro_pipeline.errors import FieldsError, InputError
@@ -27,9 +27,9 @@ from hydro_pipeline.fields.fields import Field
 from hydro_pipeline.fields.file import LONLAT, reprojected
 from hydro_pipeline.grid import Window
 from hydro_pipeline.outputs.access import packed
-from hydro_pipeline.outputs.cog import age_cog, ndvi_cog, visual_cog
+from hydro_pipeline.outputs.cog import age_cog, variable_cog, visual_cog
 from hydro_pipeline.outputs.csv import write_csv
-from hydro_pipeline.product import NO_AGE, NODATA, PRODUCT
+from hydro_pipeline.product import NO_AGE, NODATA, Product, Variable
 from hydro_pipeline.usecases.state import AreaState
 
 CHUNKS: dict[Any, int] = {"time": 16, "y": 256, "x": 256}
@@ -61,13 +61,13 @@ class Export:
     def write(self, file_format: Format, to: Path) -> list[Path]:
         """Write the days to `to` and return what was written.
 
-        A file, and a directory of Zarr, is there when it is whole. `cog` makes three files a day in
-        the directory `to`: NDVI without loss, its age, and a coloured map. `zarr` makes the
-        directory `to`: plain, consolidated Zarr v3, packed as the cube is. `netcdf`, `csv` and
-        `geoparquet` make one file; the last has a row's outline with it. Raises `DamagedCubeError`
-        where a chunk cannot be read, `MissingDayError` where the cube lacks the days, `FieldsError`
-        for an unknown field, `InputError` if a directory for Zarr is there already,
-        `CubeMeaningError` where the area was replaced by another than the cube's.
+        A file, and a directory of Zarr, is there when it is whole. `cog` makes files of each day in
+        the directory `to`: each variable without loss and as a coloured map, and the age. `zarr`
+        makes the directory `to`: plain, consolidated Zarr v3, packed as the cube is. `netcdf`,
+        `csv` and `geoparquet` make one file; the last has a row's outline with it. Raises
+        `DamagedCubeError` where a chunk cannot be read, `MissingDayError` where the cube lacks the
+        days, `FieldsError` for an unknown field, `InputError` if a directory for Zarr is there
+        already, `CubeMeaningError` where the area was replaced by another than the cube's.
         """
         _ = self.state.cube
         to.parent.mkdir(parents=True, exist_ok=True)
@@ -118,7 +118,7 @@ class Export:
         if to.exists():
             raise InputError(f"{to} is there already; give another name or remove it first")
         dataset = self._dataset(float).chunk(CHUNKS)
-        for name in ARRAYS:
+        for name in self.state.product.names:
             dataset[name].encoding |= {"fill_value": NODATA, "compressors": BLOSC}
         with warnings.catch_warnings():
             # Zarr v3 has no word on consolidated metadata yet; readers without it ignore them.
@@ -129,8 +129,8 @@ class Export:
 
     def _netcdf(self, to: Path) -> list[Path]:
         dataset = self._dataset(np.float32)
-        chunks = tuple(min(CHUNKS[name], dataset.sizes[name]) for name in dataset.ndvi.dims)
-        for name in ARRAYS:
+        chunks = tuple(min(CHUNKS[name], dataset.sizes[name]) for name in ("time", "y", "x"))
+        for name in self.state.product.names:
             dataset[name].encoding |= {"zlib": True, "shuffle": True, "chunksizes": chunks}
         with _whole(to) as part:
             dataset.to_netcdf(part, engine="h5netcdf")
@@ -148,7 +148,7 @@ class Export:
         picked = stored.sel(time=slice(str(days[0]), str(days[-1]))).isel(y=rows, x=cols)
         for variable in picked.variables.values():
             variable.encoding = {"_FillValue": None}
-        for name in ARRAYS:
+        for name in cube.product.names:
             attributes = picked[name].attrs
             nodata = np.int16(attributes.pop("_FillValue"))
             picked[name].encoding = {"_FillValue": nodata, "grid_mapping": "spatial_ref"}
@@ -212,22 +212,34 @@ def field_window(grid: GeoBox, seasons: Sequence[Field]) -> Window:
 
 
 def day_cogs(cube: Cube, day: dt.date, window: Window) -> dict[str, bytes]:
-    """`ndvi`, `age` and `visual` of a day and window as Cloud-Optimized GeoTIFFs."""
-    ndvi, observed_on = cube.read(day, window)
-    age = np.where(ndvi == NODATA, NO_AGE, day_number(day) - observed_on.astype(np.int32))
-    grid = cube.grid[window.slices]
+    """A day and window as Cloud-Optimized GeoTIFFs: each variable by its name, `age`, and each
+    variable as a coloured map by the name that `visual_name` gives.
+    """
+    values, seen = cube.read(day, window)
+    age = np.where(seen == NODATA, NO_AGE, day_number(day) - seen.astype(np.int32))
+    grid, product = cube.grid[window.slices], cube.product
+    pixels = dict(zip(product.variables_by_name, values, strict=True))
     tags = {
         "AREA": cube.area_name,
         "DAY": str(day),
         "REVISION": str(cube.revisions[day]),
-        "TIFFTAG_IMAGEDESCRIPTION": f"{PRODUCT.main.title} of {cube.area_name} on {day}, "
-        f"gaps filled from earlier days; {PRODUCT.sensor.credit}",
+        "TIFFTAG_IMAGEDESCRIPTION": f"{product.title} of {cube.area_name} on {day}, "
+        f"gaps filled from earlier days; {product.sensor.credit}",
     }
+    of = product.variables_by_name
     return {
-        PRODUCT.main.name: ndvi_cog(ndvi, grid, tags),
+        **{name: variable_cog(pixels[name], of[name], grid, tags) for name in of},
         "age": age_cog(age.astype(np.int16), grid, tags),
-        "visual": visual_cog(ndvi, grid, tags),
+        **{
+            visual_name(product, of[name]): visual_cog(pixels[name], of[name], grid, tags)
+            for name in of
+        },
     }
+
+
+def visual_name(product: Product, variable: Variable) -> str:
+    """What the coloured map of a variable is called: `visual` of the product's main one."""
+    return "visual" if variable == product.main else f"visual_{variable.name}"
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Small pictures of a day for people: NDVI with a colour bar, histograms, the series of fields."""
+"""Small pictures of a day for people: a map with a colour bar, histograms, the series of fields."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from hydro_pipeline.outputs import colours as ramp
-from hydro_pipeline.outputs.colours import ndvi_class
+from hydro_pipeline.outputs.colours import variable_class
 from hydro_pipeline.outside.shown import plain
-from hydro_pipeline.product import NODATA, PRODUCT
+from hydro_pipeline.product import NODATA, Anchors, Variable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,27 +38,27 @@ HISTOGRAMS = (400, 90)
 """Width and height of both histograms with their labels, pixels."""
 
 
-def thumbnail_png(preview: NDArray[np.int16]) -> bytes:
-    """NDVI as a PNG with a colour bar, at most `MAX_BYTES`.
+def thumbnail_png(preview: NDArray[np.int16], variable: Variable) -> bytes:
+    """A variable as a PNG with a colour bar, at most `MAX_BYTES`.
 
-    `preview` is (y, x), units of 1e-4, nodata -32768 (drawn white). Fewer colours are used, then
+    `preview` is (y, x), as stored, nodata -32768 (drawn white). Fewer colours are used, then
     fewer pixels, where a noisy picture would be too large.
     """
     png = b""
     for step in (1, 2, 3, 4):
         for colours in (128, 32, 12):
-            png = _thumbnail(preview[::step, ::step], colours)
+            png = _thumbnail(preview[::step, ::step], variable, colours)
             if len(png) <= MAX_BYTES:
                 return png
     return png
 
 
-def glance_webp(preview: NDArray[np.int16]) -> bytes:
-    """NDVI in the thumbnail's colours as a very small WebP, at most `GLANCE_BYTES`, no colour bar.
+def glance_webp(preview: NDArray[np.int16], variable: Variable) -> bytes:
+    """A variable in the thumbnail's colours as a very small WebP, at most `GLANCE_BYTES`, no bar.
 
-    `preview` is (y, x), units of 1e-4, nodata -32768 (drawn white).
+    `preview` is (y, x), as stored, nodata -32768 (drawn white).
     """
-    picture = _picture(preview, 128).convert("RGB")
+    picture = _picture(preview, variable, 128).convert("RGB")
     webp = b""
     for side in (120, 96, 72, 48, 32):
         small = picture.copy()
@@ -72,15 +72,15 @@ def glance_webp(preview: NDArray[np.int16]) -> bytes:
     return webp
 
 
-def histograms_png(preview: NDArray[np.int16], age: NDArray[np.int16]) -> bytes:
-    """NDVI and age of a day's pixels as two histograms, PNG.
+def histograms_png(preview: NDArray[np.int16], age: NDArray[np.int16], variable: Variable) -> bytes:
+    """A variable and the age of a day's pixels as two histograms, PNG.
 
-    `preview` is (y, x) NDVI in units of 1e-4, nodata -32768; `age` (y, x) days, -1 = none.
+    `preview` is (y, x), as stored, nodata -32768; `age` (y, x) days, -1 = none.
     """
     figure = _figure(*HISTOGRAMS)
     left, right = figure.subplots(1, 2)
-    main = PRODUCT.main
-    _histogram(left, preview[preview != NODATA] * main.scale, main.shown, 48, GREEN, main.title)
+    values = preview[preview != NODATA] * variable.scale
+    _histogram(left, values, variable.shown, 48, GREEN, variable.title)
     ages = age[age >= 0]
     oldest = int(ages.max(initial=0)) + 1
     _histogram(right, ages, (0, oldest), min(oldest, 48), BROWN, "age, days")
@@ -88,8 +88,10 @@ def histograms_png(preview: NDArray[np.int16], age: NDArray[np.int16]) -> bytes:
     return _png(_drawn(figure).quantize(16))
 
 
-def series_png(series: Mapping[str, tuple[Sequence[date], Sequence[float]]]) -> bytes:
-    """Mean NDVI over days, one line per field, PNG.
+def series_png(
+    series: Mapping[str, tuple[Sequence[date], Sequence[float]]], variable: Variable
+) -> bytes:
+    """The mean of a variable over days, one line per field, PNG.
 
     `series` maps a field's name to its days and values; nan leaves a gap.
     """
@@ -98,7 +100,7 @@ def series_png(series: Mapping[str, tuple[Sequence[date], Sequence[float]]]) -> 
     axes = figure.subplots()
     for days, values in series.values():
         axes.plot(np.array(days, "datetime64[D]"), values, marker=".", markersize=3, lw=1)
-    axes.set_ylabel(f"mean {PRODUCT.main.title}")
+    axes.set_ylabel(f"mean {variable.title}")
     axes.spines[["right", "top"]].set_visible(False)
     axes.tick_params(axis="x", labelsize=7, rotation=20)
     if series:
@@ -108,18 +110,18 @@ def series_png(series: Mapping[str, tuple[Sequence[date], Sequence[float]]]) -> 
     return _png(_drawn(figure).quantize(32))
 
 
-def _picture(preview: NDArray[np.int16], colours: int) -> Image.Image:
-    """NDVI with a palette: 0 is missing, 1 to `colours` low to high."""
-    classes = ndvi_class(preview)
+def _picture(preview: NDArray[np.int16], variable: Variable, colours: int) -> Image.Image:
+    """A variable with a palette: 0 is missing, 1 to `colours` low to high."""
+    classes = variable_class(preview, variable)
     index = np.where(classes, 1 + (classes.astype(int) - 1) * colours // 255, 0).astype(np.uint8)
     image = Image.fromarray(index)
-    image.putpalette([*EMPTY, *_ramp(colours).ravel().tolist()])
+    image.putpalette([*EMPTY, *_ramp(variable.colours, colours).ravel().tolist()])
     return image
 
 
-def _thumbnail(preview: NDArray[np.int16], colours: int) -> bytes:
-    picture = _picture(preview, colours)
-    bar = _bar(max(picture.width, LEAST_WIDTH))
+def _thumbnail(preview: NDArray[np.int16], variable: Variable, colours: int) -> bytes:
+    picture = _picture(preview, variable, colours)
+    bar = _bar(max(picture.width, LEAST_WIDTH), variable.colours, variable.title)
     image = Image.new("P", (bar.width, picture.height + BAR_HEIGHT), 0)
     palette = (picture.getpalette() or [])[: 3 * (1 + colours)]
     image.putpalette(palette + (bar.getpalette() or []))
@@ -129,12 +131,13 @@ def _thumbnail(preview: NDArray[np.int16], colours: int) -> bytes:
 
 
 @cache
-def _bar(width: int) -> Image.Image:
-    """The colours of NDVI with labels, `width` times `BAR_HEIGHT` pixels, of `BAR_COLOURS`."""
+def _bar(width: int, anchors: Anchors, title: str) -> Image.Image:
+    """Colours with labels, `width` times `BAR_HEIGHT` pixels, of `BAR_COLOURS`."""
+    shown = anchors[0][0], anchors[-1][0]
     figure = _figure(width, BAR_HEIGHT)
     axes = figure.add_axes((MARGIN / width, 0.55, 1 - 2 * MARGIN / width, 0.3))
-    axes.imshow(_ramp(255)[np.newaxis], aspect="auto", extent=(*PRODUCT.main.shown, 0, 1))
-    _label(axes, PRODUCT.main.shown, PRODUCT.main.title)
+    axes.imshow(_ramp(anchors, 255)[np.newaxis], aspect="auto", extent=(*shown, 0, 1))
+    _label(axes, shown, title)
     axes.spines[:].set_visible(False)
     return _drawn(figure).quantize(BAR_COLOURS)
 
@@ -175,9 +178,9 @@ def _drawn(figure: "Figure") -> Image.Image:
     return Image.open(buffer).convert("RGB")
 
 
-def _ramp(colours: int) -> NDArray[np.uint8]:
+def _ramp(anchors: Anchors, colours: int) -> NDArray[np.uint8]:
     """(colours, 3) RGB."""
-    every = ramp.colours(PRODUCT.main.colours)
+    every = ramp.colours(anchors)
     chosen: NDArray[np.uint8] = every[np.linspace(1, 255, colours).round().astype(int)]
     return chosen
 

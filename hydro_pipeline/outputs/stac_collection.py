@@ -13,7 +13,7 @@ from shapely.geometry.polygon import orient
 
 from hydro_pipeline.area.area import Area
 from hydro_pipeline.cube.read import Cube
-from hydro_pipeline.product import OBSERVED_ON, PRODUCT
+from hydro_pipeline.product import OBSERVED_ON
 from hydro_pipeline.storage.keys import (
     catalog_key,
     collection_key,
@@ -45,17 +45,17 @@ def collection(area: Area, cube: Cube, days: Sequence[dt.date]) -> dict[str, Any
 
     Hrefs are relative to `stac/<area>/collection.json`.
     """
-    here = collection_key(area.name)
+    here, product = collection_key(area.name), cube.product
     begin, end = area.solar_day_window(cube.first_day, cube.last_day)
     made = pystac.Collection(
         area.name,
-        f"Daily {PRODUCT.title} of {area.name} without gaps, its age, and statistics of fields, "
-        f"from Sentinel-2; {PRODUCT.sensor.credit}",
+        f"Daily {product.title} of {area.name} without gaps, its age, and statistics of fields, "
+        f"from Sentinel-2; {product.sensor.credit}",
         pystac.Extent(
             pystac.SpatialExtent([list(footprint(cube.grid).bounds)]),
             pystac.TemporalExtent([[begin, end - dt.timedelta(seconds=1)]]),
         ),
-        title=f"{PRODUCT.title} of {area.name}",
+        title=f"{product.title} of {area.name}",
         license="other",
         providers=[PROVIDER, COPERNICUS],
         stac_extensions=EXTENSIONS,
@@ -103,7 +103,7 @@ def footprint(grid: GeoBox) -> Polygon:
 def catalog(names: Sequence[str]) -> dict[str, Any]:
     """The catalog over the collections of the areas `names`; hrefs relative to `stac/`."""
     here = catalog_key()
-    made = pystac.Catalog("hydro_pipeline", f"Daily {PRODUCT.title} without gaps, by area")
+    made = pystac.Catalog("hydro_pipeline", "Daily composites without gaps, by area")
     made.clear_links()
     made.add_links(
         [
@@ -139,7 +139,7 @@ def _cube_fields(cube: Cube) -> dict[str, Any]:
                     "dimensions": ["time", "y", "x"],
                     "unit": variable.units,
                 }
-                for variable in PRODUCT.variables
+                for variable in cube.product.variables
             },
             "observed_on": {
                 "type": "auxiliary",

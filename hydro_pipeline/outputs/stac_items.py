@@ -15,9 +15,9 @@ from shapely.geometry import mapping
 from hydro_pipeline.days import number_day
 from hydro_pipeline.errors import DamagedCubeError, StoredObjectError
 from hydro_pipeline.grid import Window
-from hydro_pipeline.outputs.exports import day_cogs
+from hydro_pipeline.outputs.exports import day_cogs, visual_name
 from hydro_pipeline.outputs.stac_collection import catalog, collection, footprint
-from hydro_pipeline.product import NO_AGE, NODATA, PRODUCT
+from hydro_pipeline.product import NO_AGE, NODATA, Product
 from hydro_pipeline.storage.keys import (
     STAC,
     catalog_key,
@@ -35,22 +35,6 @@ EXTENSIONS = [
     f"https://stac-extensions.github.io/{name}/schema.json"
     for name in ("projection/v2.0.0", "raster/v1.1.0", "processing/v1.1.0", "file/v2.1.0")
 ]
-BANDS: dict[str, dict[str, Any]] = {
-    PRODUCT.main.name: {
-        "nodata": NODATA,
-        "data_type": "int16",
-        "scale": PRODUCT.main.scale,
-        "offset": 0,
-        "unit": PRODUCT.main.units,
-    },
-    "age": {"nodata": NO_AGE, "data_type": "int16", "unit": "d"},
-    "visual": {"nodata": 0, "data_type": "uint8"},
-}
-TITLES = {
-    PRODUCT.main.name: f"{PRODUCT.main.title}, gaps filled from earlier days",
-    "age": f"Days since the {PRODUCT.main.title} was observed",
-    "visual": f"{PRODUCT.main.title} as a coloured map",
-}
 
 
 @dataclass(frozen=True)
@@ -106,12 +90,12 @@ class Publication:
             stac_extensions=EXTENSIONS,
             properties={
                 "gsd": cube.grid.resolution.x,
-                "constellation": PRODUCT.sensor.constellation,
+                "constellation": cube.product.sensor.constellation,
                 "proj:code": cube.meaning["crs"],
                 "proj:shape": [height, width],
                 "proj:transform": list(cube.grid.transform)[:6],
                 "processing:level": "L3",
-                "processing:lineage": f"{PRODUCT.title} of what was seen clear on the day, "
+                "processing:lineage": f"{cube.product.title} of what was seen clear on the day, "
                 "else the value of the day before",
                 "processing:software": {"hydro_pipeline": version("hydro-pipeline")},
                 "hydro:revision": cube.revisions[day],
@@ -119,9 +103,10 @@ class Publication:
                 "hydro:valid_fraction": float(cube.daily("valid_fraction")[index]),
             },
         )
+        maps = _maps(cube.product)
         for name, data in day_cogs(cube, day, Window.whole(cube.shape)).items():
             self.state.store.put(map_key(area.name, day, name), data)
-            item.add_asset(name, _asset(name, data))
+            item.add_asset(name, _asset(name, *maps[name], data))
         here, its_collection = item_key(area.name, day), collection_key(area.name)
         for rel, key in (
             ("root", catalog_key()),
@@ -134,7 +119,7 @@ class Publication:
 
     def _sources(self, day: dt.date) -> Iterator[pystac.Link]:
         """Links to the scenes of every day on which a pixel of this day was observed."""
-        _, observed_on = self.state.made_cube.read(day)
+        observed_on = self.state.made_cube.read(day).observed_on
         for number in np.unique(observed_on[observed_on != NODATA]).tolist():
             seen_on = number_day(number)
             key = scenes_key(self.state.name, seen_on)
@@ -159,14 +144,40 @@ class Publication:
         return record
 
 
-def _asset(name: str, data: bytes) -> pystac.Asset:
+def _maps(product: Product) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Title and band of each of a day's maps, by name; see `exports.day_cogs`."""
+    maps: dict[str, tuple[str, dict[str, Any]]] = {
+        "age": (
+            f"Days since the {product.title} was observed",
+            {"nodata": NO_AGE, "data_type": "int16", "unit": "d"},
+        )
+    }
+    for variable in product.variables:
+        maps[variable.name] = (
+            f"{variable.title}, gaps filled from earlier days",
+            {
+                "nodata": NODATA,
+                "data_type": "int16",
+                "scale": variable.scale,
+                "offset": 0,
+                "unit": variable.units,
+            },
+        )
+        maps[visual_name(product, variable)] = (
+            f"{variable.title} as a coloured map",
+            {"nodata": 0, "data_type": "uint8"},
+        )
+    return maps
+
+
+def _asset(name: str, title: str, band: dict[str, Any], data: bytes) -> pystac.Asset:
     return pystac.Asset(
         f"./{name}.tif",
-        title=TITLES[name],
+        title=title,
         media_type=pystac.MediaType.COG,
-        roles=["visual"] if name == "visual" else ["data"],
+        roles=["visual"] if name.startswith("visual") else ["data"],
         extra_fields={
-            "raster:bands": [BANDS[name]],
+            "raster:bands": [band],
             "file:size": len(data),
             # A multihash: sha2-256, 32 bytes.
             "file:checksum": "1220" + hashlib.sha256(data).hexdigest(),

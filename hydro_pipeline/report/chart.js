@@ -102,6 +102,6 @@ function readout(day) {
   const since = day - planted;
   document.getElementById("readout").textContent = `${dayName(day)}: ` + (mean === null
     ? since < 0 ? `before planting on ${content.fields[field].planted}` : "no value"
-    : `NDVI ${mean.toFixed(2)} (10th to 90th percentile ${value("p10", field, day).toFixed(2)} to ${value("p90", field, day).toFixed(2)}), ` +
+    : `${content.title} ${mean.toFixed(2)} (10th to 90th percentile ${value("p10", field, day).toFixed(2)} to ${value("p90", field, day).toFixed(2)}), ` +
       `${percent(value("observed", field, day))} observed, ${ageText(value("age", field, day))}, ${since} days after planting`);
 }

@@ -14,7 +14,7 @@ from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.days import day_number
 from hydro_pipeline.errors import DamagedCubeError, StoreAccessError
 from hydro_pipeline.grid import Window
-from hydro_pipeline.outputs.colours import ndvi_class
+from hydro_pipeline.outputs.colours import variable_class
 from hydro_pipeline.parallel import in_threads
 from hydro_pipeline.report.blocks import pack
 from hydro_pipeline.storage.keys import frames_key
@@ -34,7 +34,9 @@ class Frames:
     shape: tuple[int, int]
     """Rows and columns of a picture."""
     packed: dict[dt.date, str]
-    """By day: uint8 (y, x) NDVI classes of what was observed on it, else 0; see `blocks.pack`."""
+    """By day: uint8 (y, x) classes of what was observed of the main variable, else 0; see
+    `blocks.pack`.
+    """
     damaged: tuple[str, ...] = ()
     """Sentences on days without a picture, since their pixels cannot be read."""
 
@@ -95,12 +97,16 @@ def _frame(cube: Cube, day: dt.date, step: int) -> NDArray[np.uint8]:
     height, width = cube.shape
     frame = np.zeros((-(-height // step), -(-width // step)), np.uint8)
 
+    main = cube.product.main
+
     def fill(window: Window) -> None:
-        ndvi, observed_on = cube.read(day, window)
+        pixels = cube.read(day, window)
         top, left, inner = window.thinned(step)
-        seen = observed_on[inner] == day_number(day)
+        seen = pixels.observed_on[inner] == day_number(day)
         rows, cols = seen.shape
-        frame[top : top + rows, left : left + cols] = ndvi_class(ndvi[inner]) * seen
+        frame[top : top + rows, left : left + cols] = (
+            variable_class(pixels.values[0][inner], main) * seen
+        )
 
     in_threads(fill, list(cube.tiling))
     return frame

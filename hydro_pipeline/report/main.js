@@ -46,7 +46,8 @@ function drawStrip() {
 
 function showWords() {
   const { name, crs, resolution, shape } = content.area;
-  document.getElementById("title").textContent = `NDVI of ${name}`;
+  document.getElementById("title").textContent = `${content.title} of ${name}`;
+  document.querySelectorAll(".variable").forEach((node) => { node.textContent = content.title; });
   const km = shape.map((pixels) => (pixels * resolution / 1000).toFixed(1));
   document.getElementById("summary").textContent = `${fieldCount} fields · ${dayCount} days, ${dayName(0)} to ${dayName(dayCount - 1)} · ` +
     `${observedDays.length} with an observation · ${km[1]} × ${km[0]} km at ${resolution} m, ${crs}`;

@@ -44,7 +44,7 @@ function fieldText(field, day) {
   const mean = value("mean", field, day), age = value("age", field, day);
   node.append(name, document.createElement("br"), mean === null
     ? "no value on this day"
-    : `NDVI ${mean.toFixed(2)}, ${percent(value("observed", field, day))} observed, ${ageText(age)}`);
+    : `${content.title} ${mean.toFixed(2)}, ${percent(value("observed", field, day))} observed, ${ageText(age)}`);
   return node;
 }
 const ageText = (age) => age === null ? "" : age < 0.05 ? "all from this day" : `${age.toFixed(age < 10 ? 1 : 0)} days old`;
@@ -56,7 +56,7 @@ map.on("mousemove", ({ latlng }) => {
   const x = Math.floor(latlng.lng / METRES), y = Math.floor(-latlng.lat / METRES);
   const at = y * width + x;
   if (x < 0 || y < 0 || x >= width || y >= height || !shown.ndvi[at]) { hover.remove(); return; }
-  hover.setContent(`NDVI ${ndviOfClass(shown.ndvi[at]).toFixed(2)}, ${ageText(shown.age[at])}`);
+  hover.setContent(`${content.title} ${ndviOfClass(shown.ndvi[at]).toFixed(2)}, ${ageText(shown.age[at])}`);
   hover.setLatLng(latlng).addTo(map);
 });
 map.on("mouseout", () => hover.remove());
@@ -98,14 +98,21 @@ function drawOutlines() {
   });
 }
 
+// Round numbers from `low` to `high`, seven at most.
+function ticksOf(low, high) {
+  const step = [0.05, 0.1, 0.2, 0.5, 1, 2, 5].find((size) => (high - low) / size < 6.5);
+  const ticks = [];
+  for (let n = Math.ceil(low / step - 1e-9); n * step <= high + 1e-9; n++) ticks.push(Number((n * step).toFixed(2)));
+  return ticks;
+}
+
 function drawLegend(ramp, byAge) {
   const bar = document.getElementById("legendbar"), context = bar.getContext("2d");
   const image = context.createImageData(255, 1);
   for (let c = 1; c < 256; c++) image.data.set([...ramp.colours.subarray(3 * c, 3 * c + 3), 255], 4 * (c - 1));
   context.putImageData(image, 0, 0);
-  document.getElementById("legendname").textContent = byAge ? "Age, days" : state.layer === "fields" ? "Mean NDVI of the field" : "NDVI";
-  const ticks = byAge ? [0, 5, 10, 15, 20] : [-0.2, 0, 0.2, 0.4, 0.6, 0.8, 1];
-  const [low, high] = ramp.range;
+  document.getElementById("legendname").textContent = byAge ? "Age, days" : state.layer === "fields" ? `Mean ${content.title} of the field` : content.title;
+  const [low, high] = ramp.range, ticks = ticksOf(low, high);
   document.getElementById("ticks").replaceChildren(...ticks.map((tick) => {
     const mark = document.createElement("span");
     mark.textContent = byAge && tick === high ? `${tick}+` : tick;

@@ -17,7 +17,7 @@ from odc.geo.geobox import GeoBox
 from hydro_pipeline.fields.fields import Field
 from hydro_pipeline.fields.file import LONLAT, reprojected
 from hydro_pipeline.outputs.colours import colours
-from hydro_pipeline.product import AGE, PRODUCT, Anchors
+from hydro_pipeline.product import AGE, Anchors
 from hydro_pipeline.report import facts
 from hydro_pipeline.report.frames import frames
 from hydro_pipeline.report.series import series
@@ -51,7 +51,7 @@ def write_report(state: AreaState, to: Path | None = None) -> Report:
     yet.
     """
     cube, fields = state.made_cube, state.fields.fields
-    name, grid = cube.area_name, cube.grid
+    name, grid, main = cube.area_name, cube.grid, cube.product.main
     records = state.records()
     pictures = frames(state.store, cube)
     told = list(facts.warnings(status(state, cube.last_day)))
@@ -63,12 +63,14 @@ def write_report(state: AreaState, to: Path | None = None) -> Report:
             "resolution": grid.resolution.x,
             "shape": list(cube.shape),
         },
+        "title": main.title,
         "first": str(cube.first_day),
         "days": facts.days(cube, records),
         "maxAge": cube.meaning.get("max_age_days"),
         "fields": _fields(grid, fields),
         "series": series(
             state.stats(),
+            main,
             [(f.field_id, f.planting_date) for f in fields],
             cube.first_day,
             cube.length,
@@ -79,7 +81,7 @@ def write_report(state: AreaState, to: Path | None = None) -> Report:
             "days": {cube.index(day): packed for day, packed in pictures.packed.items()},
         },
         "ramps": {
-            "ndvi": _ramp(PRODUCT.main.colours),
+            "ndvi": _ramp(main.colours),
             "age": _ramp(AGE),
         },
         "warnings": warnings,
@@ -99,7 +101,7 @@ def write_report(state: AreaState, to: Path | None = None) -> Report:
 def page(content: dict[str, Any]) -> str:
     """The whole page around its content, styles and scripts included."""
     parts = {
-        "title": f"{PRODUCT.main.title} of {content['area']['name']}",
+        "title": f"{content['title']} of {content['area']['name']}",
         "vendor_css": _read("vendor/leaflet.css") + _read("vendor/uplot.css"),
         "css": _read("page.css"),
         "vendor_js": _read("vendor/leaflet.js") + "\n" + _read("vendor/uplot.js"),

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from hydro_pipeline.days import day_number
-from hydro_pipeline.product import NODATA, PRODUCT
+from hydro_pipeline.product import NODATA, Variable
 from hydro_pipeline.report.blocks import pack
 
 
@@ -33,20 +33,26 @@ class Column:
         return np.where(np.isnan(values), self.none, numbers).astype(self.dtype)
 
 
-COLUMNS = (
-    *(
-        Column(name, PRODUCT.main.column(name), "int16", PRODUCT.main.scale, NODATA)
-        for name in ("mean", "p10", "p90")
-    ),
-    Column("age", "age_mean_days", "uint16", 0.1, 65535),
-    Column("observed", "observed_fraction", "uint8", 0.005, 255),
-)
+def columns(variable: Variable) -> tuple[Column, ...]:
+    """What the page shows of a variable."""
+    return (
+        *(
+            Column(name, variable.column(name), "int16", variable.scale, NODATA)
+            for name in ("mean", "p10", "p90")
+        ),
+        Column("age", "age_mean_days", "uint16", 0.1, 65535),
+        Column("observed", "observed_fraction", "uint8", 0.005, 255),
+    )
 
 
 def series(
-    rows: pa.Table, seasons: Sequence[tuple[str, dt.date]], first: dt.date, days: int
+    rows: pa.Table,
+    variable: Variable,
+    seasons: Sequence[tuple[str, dt.date]],
+    first: dt.date,
+    days: int,
 ) -> dict[str, Any]:
-    """The columns of `COLUMNS`, each (season, day), packed; in the order of `seasons`, which are
+    """The columns of `columns`, each (season, day), packed; in the order of `seasons`, which are
     field_id and planting date.
 
     `rows` is as `AreaState.stats` gives it; rows of other seasons and days are left out.
@@ -58,7 +64,7 @@ def series(
     day = rows["date"].cast(pa.int32()).to_numpy() - day_number(first)
     used = (field >= 0) & (day >= 0) & (day < days)
     packed = {}
-    for column in COLUMNS:
+    for column in columns(variable):
         values = np.full((len(seasons), days), np.nan)
         values[field[used], day[used]] = rows[column.source].to_numpy()[used]
         packed[column.name] = {

@@ -2,9 +2,9 @@
 
 const HEADS = [
   { name: "Field", get: (f) => content.fields[f].id, text: (v) => v },
-  { name: "NDVI", get: (f, d) => value("mean", f, d), text: (v) => v.toFixed(2), swatch: true },
-  { name: "Δ 7 d", title: "Change of NDVI over 7 days", get: (f, d) => change(f, d, 7), text: signed },
-  { name: "Δ 30 d", title: "Change of NDVI over 30 days", get: (f, d) => change(f, d, 30), text: signed },
+  { name: content.title, get: (f, d) => value("mean", f, d), text: (v) => v.toFixed(2), swatch: true },
+  { name: "Δ 7 d", title: `Change of ${content.title} over 7 days`, get: (f, d) => change(f, d, 7), text: signed },
+  { name: "Δ 30 d", title: `Change of ${content.title} over 30 days`, get: (f, d) => change(f, d, 30), text: signed },
   { name: "Observed", title: "Share of the field that was observed on the day", get: (f, d) => value("observed", f, d), text: percent },
   { name: "Age", title: "Mean age of the values, days", get: (f, d) => value("age", f, d), text: (v) => v.toFixed(1) },
   { name: "Planted", title: "Days since planting", get: (f, d) => { const n = d - dayOf(content.fields[f].planted); return n < 0 ? null : n; }, text: (v) => `${v} d` },

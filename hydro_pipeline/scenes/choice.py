@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pystac
 
 from hydro_pipeline.errors import StoredObjectError
+from hydro_pipeline.product import Product
 from hydro_pipeline.scenes.item import updated
 from hydro_pipeline.scenes.scene import Decision, LeftOut, Refusal, Scene, Selection, Verdict
 from hydro_pipeline.scenes.selection import select
@@ -49,13 +50,14 @@ class Sources:
     refused: Sequence[Refusal] = ()
     """What the catalog offers, but is no STAC item."""
 
-    def selection(self) -> Selection:
+    def selection(self, product: Product) -> Selection:
         """What the day is made from; what a broken record names is not known."""
-        return choose(self.offered, self.recorded.items, self.decisions, self.refused)
+        return choose(self.offered, product, self.recorded.items, self.decisions, self.refused)
 
 
 def choose(
     offered: Iterable[pystac.Item],
+    product: Product,
     recorded: Iterable[pystac.Item] = (),
     decisions: Decisions | None = None,
     refused: Iterable[Refusal] = (),
@@ -74,12 +76,12 @@ def choose(
             if is_offered:
                 offers.add(item.id)
             decision = decisions.get(item.id)
-            if decision is None or not holds(decision, item):
+            if decision is None or not holds(decision, item, product):
                 versions.setdefault(item.id, []).append(item)
             else:
                 left_out.setdefault(item.id, LeftOut(item, decision))
-    latest = (item for items in versions.values() for item in _latest(items))
-    selection = select(latest, refused)
+    latest = (item for items in versions.values() for item in _latest(items, product))
+    selection = select(latest, product, refused)
     return replace(
         selection,
         left_out=tuple(left_out[i] for i in sorted(left_out)),
@@ -87,21 +89,27 @@ def choose(
     )
 
 
-def holds(decision: Decision, item: pystac.Item) -> bool:
+def holds(decision: Decision, item: pystac.Item, product: Product) -> bool:
     """Whether a decision leaves an item out: a skip is of one version, a drop of all of them."""
     match decision.verdict:
         case Verdict.DROP:
             return True
         case Verdict.SKIP:
-            return (decision.updated, decision.hrefs) == (updated(item), hrefs_of(item))
+            if decision.updated != updated(item):
+                return False
+            offered = {_bare(asset.href) for asset in item.assets.values()}
+            same_files = offered.issuperset(decision.hrefs)
+            return same_files if decision.hrefs else usable(item, product) is None
         case _:
             return False
 
 
-def skip(item: pystac.Item, by: str, at: dt.datetime, why: str, opened: bool) -> Decision:
+def skip(
+    item: pystac.Item, product: Product, by: str, at: dt.datetime, why: str, opened: bool
+) -> Decision:
     """The decision to do without an item as it is; `at` is aware."""
     return Decision(
-        item.id, Verdict.SKIP, by, moment(at), why, updated(item), hrefs_of(item), opened
+        item.id, Verdict.SKIP, by, moment(at), why, updated(item), hrefs_of(item, product), opened
     )
 
 
@@ -110,15 +118,15 @@ def moment(at: dt.datetime) -> str:
     return at.astimezone(dt.UTC).isoformat(timespec="seconds")
 
 
-def hrefs_of(item: pystac.Item) -> tuple[str, ...]:
+def hrefs_of(item: pystac.Item, product: Product) -> tuple[str, ...]:
     """Of the files that would be read, without their queries, which may be signatures."""
-    scene = usable(item)
+    scene = usable(item, product)
     return tuple(_bare(href) for href in scene.hrefs) if scene else ()
 
 
-def usable(item: pystac.Item) -> Scene | None:
+def usable(item: pystac.Item, product: Product) -> Scene | None:
     """The item as a scene, None if it is refused."""
-    return next(iter(select([item]).scenes), None)
+    return next(iter(select([item], product).scenes), None)
 
 
 def version(scene: Scene) -> tuple[str | None, str | None, float]:
@@ -126,13 +134,13 @@ def version(scene: Scene) -> tuple[str | None, str | None, float]:
     return scene.baseline, scene.updated, scene.offset
 
 
-def _latest(items: list[pystac.Item]) -> list[pystac.Item]:
+def _latest(items: list[pystac.Item], product: Product) -> list[pystac.Item]:
     """The newest usable version of a scene; before it the first of `items` if that is refused.
 
     Of versions that are equally new the first is taken.
     """
-    scenes = [scene for scene in map(usable, items) if scene is not None]
-    refused = items[:1] if usable(items[0]) is None else []
+    scenes = [scene for item in items if (scene := usable(item, product)) is not None]
+    refused = items[:1] if usable(items[0], product) is None else []
     return [*refused, *([max(scenes, key=newness).item] if scenes else [])]
 
 

@@ -1,7 +1,7 @@
 """What was decided on the items of a day, as values."""
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import overload
@@ -26,16 +26,14 @@ class Scene:
     """Reflectance added to DN / 10000: 0.0 or -0.1."""
     decision: str
     """Why `offset` is what it is."""
-    red: str
-    nir: str
-    scl: str
-    """Absolute hrefs."""
+    files: Mapping[str, str]
+    """Absolute hrefs of the files that are read, by name of their band."""
     item: pystac.Item
 
     @property
-    def hrefs(self) -> tuple[str, str, str]:
+    def hrefs(self) -> tuple[str, ...]:
         """Of the files that are read."""
-        return self.red, self.nir, self.scl
+        return tuple(self.files.values())
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from shapely.geometry import box, shape
 from shapely.geometry.base import BaseGeometry
 
 from hydro_pipeline.errors import SceneError
+from hydro_pipeline.product import Product
 from hydro_pipeline.scenes.item import UnusableError, seen_at
 from hydro_pipeline.scenes.scene import Refusal, Scene, Selection, told
 from hydro_pipeline.scenes.sentinel2 import (
-    FILES,
     asset_of,
     decide_offset,
     newness,
@@ -31,8 +31,12 @@ SAME_FOOTPRINT = 0.9
 """Share of a footprint that another must cover to be the same but for edges drawn anew."""
 
 
-def select(items: Iterable[pystac.Item], refused: Iterable[Refusal] = ()) -> Selection:
+def select(
+    items: Iterable[pystac.Item], product: Product, refused: Iterable[Refusal] = ()
+) -> Selection:
     """Decide on all items of one solar day; `refused` are those that are no STAC items.
+
+    A scene needs every file of the `product`.
 
     Of scenes processed more than once the newest baseline stays, then the latest update; parts of
     one pass with other footprints all stay. An item that lacks what is needed is refused with the
@@ -42,7 +46,7 @@ def select(items: Iterable[pystac.Item], refused: Iterable[Refusal] = ()) -> Sel
     unusable, replaced = list(refused), []
     for item in items:
         try:
-            scenes.append(_scene(item))
+            scenes.append(_scene(item, product))
         except UnusableError as error:
             unusable.append(Refusal(item.id, str(error), item))
     kept: list[Scene] = []
@@ -89,9 +93,9 @@ def contradiction(scene: Scene, finding: str) -> str | None:
     )
 
 
-def _scene(item: pystac.Item) -> Scene:
+def _scene(item: pystac.Item, product: Product) -> Scene:
     properties = item.properties
-    hrefs = {name: item.assets[asset_of(item, band)].href for name, band in FILES.items()}
+    files = {band.name: item.assets[asset_of(item, band)].href for band in product.files}
     flag = read_flag(item)
     baseline = read_baseline(item)
     offset, decision = decide_offset(item, baseline, flag)
@@ -105,8 +109,8 @@ def _scene(item: pystac.Item) -> Scene:
         boa_offset_applied=flag,
         offset=offset,
         decision=decision,
+        files=files,
         item=item,
-        **hrefs,
     )
 
 

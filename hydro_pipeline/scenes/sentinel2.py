@@ -6,12 +6,9 @@ from typing import Any, NamedTuple
 
 import pystac
 
-from hydro_pipeline.product import PRODUCT, Band
+from hydro_pipeline.product import Band
 from hydro_pipeline.scenes.item import UnusableError, seen_at, shown
 from hydro_pipeline.scenes.scene import Scene
-
-FILES = {band.name: band for band in PRODUCT.files}
-"""What is read of an item, by the name of the band."""
 
 ONE_PASS = dt.timedelta(minutes=10)
 """A satellite sees a tile again one orbit (100 minutes) later at the earliest."""

@@ -1,6 +1,6 @@
 """Statistics of every field over one day's composite, in one pass over the weighted pixels."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,14 +8,15 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from hydro_pipeline.product import NODATA, PRODUCT
+from hydro_pipeline.indices import INDICES
+from hydro_pipeline.product import NODATA, STATISTICS, Variable
 from hydro_pipeline.stats.runs import Runs, Weights
 
-LASTING = (
-    *map(PRODUCT.main.column, ("mean", "median", "std", "min", "max", "p10", "p90")),
-    *("pixel_count", "valid_fraction"),
-)
-"""Statistics that pixels have on every day, in the kernel's order."""
+COUNTED = ("pixel_count", "valid_fraction")
+"""Statistics that pixels have on every day, the same for every variable."""
+
+LASTING = (*STATISTICS, *COUNTED)
+"""The kernel's order."""
 
 MEAN, MEDIAN, STD, MIN, MAX, P10, P90, COUNT, VALID = range(len(LASTING))
 
@@ -31,7 +32,7 @@ class Summary:
     """What pixels say of each field, whatever the day; arrays are (field,)."""
 
     lasting: dict[str, NDArray[np.float64]]
-    """By name in `LASTING`."""
+    """What pixels have on every day, by name of its column."""
     mean_on: NDArray[np.float64]
     """Weighted mean of the days on which values were seen, since 1970-01-01; NaN without values."""
     first_on: NDArray[np.float64]
@@ -50,7 +51,7 @@ class Summary:
             return np.concatenate(list(columns))[order]
 
         return cls(
-            {name: whole(part.lasting[name] for part in parts) for name in LASTING},
+            {name: whole(part.lasting[name] for part in parts) for name in parts[0].lasting},
             whole(part.mean_on for part in parts),
             whole(part.first_on for part in parts),
             whole(part.last_on for part in parts),
@@ -71,17 +72,22 @@ class Summary:
 
 
 def statistics(
-    weights: Weights, ndvi: NDArray[np.int16], observed_on: NDArray[np.int16], day: int
+    weights: Weights,
+    values: NDArray[np.int16],
+    observed_on: NDArray[np.int16],
+    day: int,
+    variables: Sequence[Variable],
 ) -> dict[str, NDArray[Any]]:
     """The statistics of each field on `day` (days since 1970-01-01), each an array (field,).
 
-    `ndvi` (units of 1e-4) and `observed_on` (days since 1970-01-01) are the composite's values at
-    the pixels of `weights`, (pixel,) in the order of its runs, nodata -32768. Over the pixels with
-    a value: weighted `ndvi_mean`, population `ndvi_std`, `ndvi_min`, `ndvi_max`, weighted quantiles
-    `ndvi_p10`, `ndvi_median`, `ndvi_p90`; the weighted mean and the largest of their ages in days,
-    `age_mean_days`, `age_max_days`; `last_observed` (int32, days since 1970-01-01); NaN, or the
-    smallest int32, where there is none. `pixel_count` is their weight; `valid_fraction` their
-    weight in that of the whole polygon, `observed_fraction` that of the pixels seen on `day`
+    `values` (variable, pixel), as stored, and `observed_on` (pixel,), days since 1970-01-01, are
+    the composite's at the pixels of `weights`, in the order of its runs, nodata -32768. Over the
+    pixels with a value, of each variable, begun with its name: weighted `mean`, population `std`,
+    `min`, `max`, weighted quantiles `p10`, `median`, `p90`; the weighted mean and the largest of
+    their ages in days, `age_mean_days`, `age_max_days`; `last_observed` (int32, days since
+    1970-01-01); NaN, or the smallest int32, where there is none. `pixel_count` is their weight;
+    `valid_fraction` their weight in that of the whole polygon, `observed_fraction` that of the
+    pixels seen on `day`
     itself; NaN where the polygon has no weight.
 
     Quantiles are exactextract's: with the n values in order, s_k = k w_k + (n - 1) sum_{i<k} w_i
@@ -90,34 +96,42 @@ def statistics(
     exactextract leaves theirs in any order, and its quantiles vary with that where their weights
     differ. A field's statistics do not depend, to the last bit, on the fields computed with it.
     """
-    return summarize(weights, ndvi, observed_on).on(day)
+    return summarize(weights, values, observed_on, variables).on(day)
 
 
-def summarize(weights: Weights, ndvi: NDArray[np.int16], observed_on: NDArray[np.int16]) -> Summary:
+def summarize(
+    weights: Weights,
+    values: NDArray[np.int16],
+    observed_on: NDArray[np.int16],
+    variables: Sequence[Variable],
+) -> Summary:
     """What `statistics` says of days that have these pixels."""
     count = len(weights.total)
-    lasting = np.full((len(LASTING), count), np.nan)
     mean_on, first_on, last_fraction = np.full((3, count), np.nan)
     last_on = np.full(count, NEVER_OBSERVED, np.int32)
-    _summarize(
-        weights.start, weights.at, weights.runs.weight, weights.total, ndvi, observed_on,
-        PRODUCT.main.per_unit, SORTED_PIXELS,
-        lasting, mean_on, first_on, last_on, last_fraction,
-    )  # fmt: skip
-    return Summary(
-        dict(zip(LASTING, lasting, strict=True)), mean_on, first_on, last_on, last_fraction
-    )
+    columns: dict[str, NDArray[np.float64]] = {}
+    for variable, pixels in zip(variables, values, strict=True):
+        lasting = np.full((len(LASTING), count), np.nan)
+        _summarize(
+            weights.start, weights.at, weights.runs.weight, weights.total, pixels, observed_on,
+            variable.per_unit, SORTED_PIXELS,
+            lasting, mean_on, first_on, last_on, last_fraction,
+        )  # fmt: skip
+        for name, column in zip(LASTING, lasting, strict=True):
+            columns[name if name in COUNTED else variable.column(name)] = column
+    return Summary(columns, mean_on, first_on, last_on, last_fraction)
 
 
 def load_kernel() -> None:
     """Compile the kernel of `statistics`, or load it from numba's cache; once in a process."""
     weights = Weights((), (), np.zeros(1, np.int64), Runs.joined([]), np.zeros(0))
-    statistics(weights, np.zeros(0, np.int16), np.zeros(0, np.int16), 0)
+    variable = INDICES["ndvi"]
+    statistics(weights, np.zeros((1, 0), np.int16), np.zeros(0, np.int16), 0, [variable])
 
 
 @njit(nogil=True, cache=True)
 def _summarize(  # type: ignore[no-untyped-def]
-    start, at, weight, total, ndvi, observed_on,
+    start, at, weight, total, pixels, observed_on,
     per_unit, sorted_pixels, lasting, mean_on, first_on, last_on, last_fraction,
 ):  # fmt: skip
     """Fill `lasting` (statistic, field) and the others (field,)."""
@@ -144,7 +158,7 @@ def _summarize(  # type: ignore[no-untyped-def]
         for r in range(start[i], start[i + 1]):
             w = np.float64(weight[r])
             for p in range(at[r], at[r + 1]):
-                v = ndvi[p]
+                v = pixels[p]
                 if v == NODATA:
                     continue
                 on = np.int64(observed_on[p])
@@ -184,9 +198,9 @@ def _summarize(  # type: ignore[no-untyped-def]
         else:
             for r in range(start[i], start[i + 1]):
                 for p in range(at[r], at[r + 1]):
-                    if ndvi[p] != NODATA:
-                        variance += weight[r] * (ndvi[p] - mean) ** 2
-            bins, sizes, sums, ends = _counted(start[i], start[i + 1], at, weight, ndvi)
+                    if pixels[p] != NODATA:
+                        variance += weight[r] * (pixels[p] - mean) ** 2
+            bins, sizes, sums, ends = _counted(start[i], start[i + 1], at, weight, pixels)
             lowest, highest = bins[0], bins[-1]
             low, middle, high = _quantiles_counted(bins, sizes, sums, ends, n, count)
         lasting[MEAN, i] = mean / per_unit
@@ -252,7 +266,7 @@ def _quantiles(values, shares, n, total):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _counted(first, end, at, weight, ndvi):  # type: ignore[no-untyped-def]
+def _counted(first, end, at, weight, pixels):  # type: ignore[no-untyped-def]
     """The values of the runs `first` to `end` in order, each once; how many pixels have each, the
     sum of their weights, and the weights of the first and the last of them, (2, value).
     """
@@ -261,8 +275,8 @@ def _counted(first, end, at, weight, ndvi):  # type: ignore[no-untyped-def]
     ends = np.zeros((2, 1 << 16), np.float64)
     for r in range(first, end):
         for p in range(at[r], at[r + 1]):
-            if ndvi[p] != NODATA:
-                k = np.int64(ndvi[p]) + (1 << 15)
+            if pixels[p] != NODATA:
+                k = np.int64(pixels[p]) + (1 << 15)
                 if sizes[k] == 0:
                     ends[0, k] = weight[r]
                 sizes[k] += 1

@@ -35,8 +35,8 @@ SETS = 12
 class Sample(NamedTuple):
     """Values of the pixels of `Weights.runs`, in their order."""
 
-    ndvi: Int16
-    """(pixel,), units of 1e-4, nodata -32768."""
+    values: Int16
+    """(variable, pixel), as stored, nodata -32768."""
     observed_on: Int16
     """(pixel,), days since 1970-01-01, nodata -32768."""
 
@@ -46,7 +46,7 @@ class Amount:
     """How much of the cube was read."""
 
     chunks: int = 0
-    """Chunks of either array."""
+    """Chunks of any array."""
     bytes: int = 0
     """Size of these chunks in memory."""
 
@@ -79,28 +79,29 @@ class Sampler:
         self.weights = weights
         self._parts = _parts(cube, weights)
         pixels = sum(math.prod(part.window.shape) for part in self._parts)
-        self.amount = Amount(2 * len(self._parts), 4 * pixels)
+        arrays = len(cube.product.names)
+        self.amount = Amount(arrays * len(self._parts), 2 * arrays * pixels)
         """What is read for a day."""
 
     @property
     def nbytes(self) -> int:
         """Size of a sample."""
-        return 4 * int(self.weights.at[-1])
+        return 2 * len(self.cube.product.names) * int(self.weights.at[-1])
 
     def read(self, day: dt.date, map_parts: Map = map) -> Sample:
         """The sample of one day; `map_parts` may spread the chunks over threads."""
         size = self.weights.at[-1]
-        ndvi = np.full(size, NODATA, np.int16)
+        values = np.full((len(self.cube.product.variables), size), NODATA, np.int16)
         observed_on = np.full(size, NODATA, np.int16)
 
         def fill(part: _Part) -> None:
-            values, seen = self.cube.read(day, part.window)
-            for pixels, sample in ((values, ndvi), (seen, observed_on)):
+            stored = self.cube.read(day, part.window)
+            for pixels, sample in zip(stored.arrays, (*values, observed_on), strict=True):
                 _copy(pixels.reshape(-1), sample, part.position, part.pixel, part.length)
 
         for _ in map_parts(fill, self._parts):
             pass
-        return Sample(ndvi, observed_on)
+        return Sample(values, observed_on)
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,8 @@ class AlikeDays:
             summaries = []
             for sampler in (group.sampler for group in groups):
                 with self._samplers.room(sampler.nbytes):
-                    summaries.append(summarize(sampler.weights, *sampler.read(day, self._map)))
+                    sample, product = sampler.read(day, self._map), sampler.cube.product
+                    summaries.append(summarize(sampler.weights, *sample, product.variables))
                 self.read += sampler.amount
             self._summaries = {key: Summary.joined([group.index for group in groups], summaries)}
         return self._summaries[key]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from hydro_pipeline.product import PRODUCT, Product
+from hydro_pipeline.product import Product
 
 
 def schema_of(product: Product) -> pa.Schema:
@@ -25,28 +25,24 @@ def schema_of(product: Product) -> pa.Schema:
     )
 
 
-SCHEMA = schema_of(PRODUCT)
-"""Columns of the product's rows."""
-
-
-def to_rows(columns: dict[str, Any]) -> pa.Table:
-    """A table in `SCHEMA` from one array for each column; NaN becomes null."""
+def to_rows(columns: dict[str, Any], schema: pa.Schema) -> pa.Table:
+    """A table in `schema` from one array for each column; NaN becomes null."""
     arrays = [
         pa.array(columns[f.name], f.type, from_pandas=True)
         if not isinstance(columns[f.name], pa.Array)
         else columns[f.name]
-        for f in SCHEMA
+        for f in schema
     ]
-    return pa.table(arrays, SCHEMA)
+    return pa.table(arrays, schema)
 
 
-def as_rows(table: pa.Table) -> pa.Table:
-    """A table as it was stored, perhaps by another version, in `SCHEMA`.
+def as_rows(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """A table as it was stored, perhaps by another version or of other variables, in `schema`.
 
     A statistic that it lacks is null in every row; columns that are not known are left out. Raises
     `pa.ArrowInvalid` or `KeyError` if a column that may not be null is missing, or cannot be cast.
     """
-    for field in SCHEMA:
+    for field in schema:
         if field.nullable and field.name not in table.column_names:
             table = table.append_column(field, pa.nulls(table.num_rows, field.type))
-    return table.select(SCHEMA.names).cast(SCHEMA)
+    return table.select(schema.names).cast(schema)

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from hydro_pipeline.days import day_number, number_day
 from hydro_pipeline.fields.seasons import ends
-from hydro_pipeline.product import PRODUCT
 
 VERSION_0_1_0 = "1-906a9685"
 """`Product.version` of the rows made by 0.1.0, whose hashes do not tell it."""
@@ -45,13 +44,13 @@ class Wanted:
     """False if a file or a feature of it could not be read: other rows may then be wanted too."""
 
     @classmethod
-    def of(cls, fields: Iterable[Planted], complete: bool = True) -> "Wanted":
-        """What the fields want, each of another id or planting date."""
+    def of(cls, fields: Iterable[Planted], version: str, complete: bool = True) -> "Wanted":
+        """What the fields want, each of another id or planting date; `version` is the product's."""
         ordered = sorted(fields)
         last_days = ends([(field_id, planted) for field_id, planted, _ in ordered])
         return cls(
             pa.array([field_id for field_id, _, _ in ordered], pa.string()),
-            pa.array([row_hash(digest, PRODUCT.version) for _, _, digest in ordered], pa.string()),
+            pa.array([row_hash(digest, version) for _, _, digest in ordered], pa.string()),
             np.array([day_number(planted) for _, planted, _ in ordered], np.int32),
             np.array([NEVER if d is None else day_number(d) + 1 for d in last_days], np.int32),
             complete,

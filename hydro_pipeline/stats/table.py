@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from hydro_pipeline.errors import ConflictError
 from hydro_pipeline.parallel import in_threads
-from hydro_pipeline.stats.schema import SCHEMA, as_rows
+from hydro_pipeline.stats.schema import as_rows
 from hydro_pipeline.stats.stale import (
     NO_FILE,
     NOT_READABLE,
@@ -43,8 +43,8 @@ class DayFile:
     """A sentence on a file that cannot be read."""
 
 
-def read_day(store: Store, area_name: str, day: dt.date) -> DayFile:
-    """A day's rows.
+def read_day(store: Store, area_name: str, day: dt.date, schema: pa.Schema) -> DayFile:
+    """A day's rows in `schema`.
 
     A statistic that the file has no column of is null; its rows are stale by their hash.
     """
@@ -53,7 +53,7 @@ def read_day(store: Store, area_name: str, day: dt.date) -> DayFile:
     if data is None:
         return DayFile(None, etag)
     try:
-        return DayFile(_decode(data), etag)
+        return DayFile(_decode(data, schema), etag)
     except BROKEN as error:
         broken = (
             f"{store.url(key)} is not readable as Parquet ({error}); its rows are computed anew by "
@@ -62,7 +62,7 @@ def read_day(store: Store, area_name: str, day: dt.date) -> DayFile:
         return DayFile(None, etag, broken)
 
 
-def read_summary(store: Store, area_name: str, day: dt.date) -> DaySummary:
+def read_summary(store: Store, area_name: str, day: dt.date, schema: pa.Schema) -> DaySummary:
     """A day's summary from the footer of its file alone; one small request."""
     key = stats_key(area_name, day)
     tail = store.tail(key, FOOTER_BYTES)
@@ -73,21 +73,24 @@ def read_summary(store: Store, area_name: str, day: dt.date) -> DaySummary:
         digest, revision = (metadata.metadata or {})[SUMMARY].split(b",")
         return DaySummary(int(digest), int(revision), metadata.num_rows)
     except BROKEN:
-        file = read_day(store, area_name, day)
+        file = read_day(store, area_name, day, schema)
         return NOT_READABLE if file.rows is None else _summary(file.rows)
 
 
-def is_stale(store: Store, area_name: str, wanted: Wanted, day: dt.date, revision: int) -> bool:
+def is_stale(
+    store: Store, area_name: str, wanted: Wanted, day: dt.date, revision: int, schema: pa.Schema
+) -> bool:
     """Whether a day's file has a stale or unwanted row; `revision` is the day's in the cube.
 
     The footer of the file tells; the rows are read only where it does not, while not all fields are
     known.
     """
-    if read_summary(store, area_name, day).is_fresh(wanted, day, revision):
+    if read_summary(store, area_name, day, schema).is_fresh(wanted, day, revision):
         return False
     if wanted.complete:
         return True
-    return bool(stale_pairs(wanted, day, revision, read_day(store, area_name, day).rows))
+    rows = read_day(store, area_name, day, schema).rows
+    return bool(stale_pairs(wanted, day, revision, rows))
 
 
 def write_day(
@@ -106,7 +109,7 @@ def write_day(
         try:
             store.put_if(key, _encode(_merge(current.rows, rows, drop)), current.etag)
         except ConflictError:
-            current = read_day(store, area_name, day)
+            current = read_day(store, area_name, day, rows.schema)
             raise
 
     store.against_others(key, attempt)
@@ -121,26 +124,30 @@ def stored_days(
 
 
 def read_table(
-    store: Store, area_name: str, days: Sequence[dt.date], field_id: str | None = None
+    store: Store,
+    area_name: str,
+    days: Sequence[dt.date],
+    schema: pa.Schema,
+    field_id: str | None = None,
 ) -> pa.Table:
     """The rows of several days in one table, of one field if `field_id` is given.
 
-    Columns of `SCHEMA` with `date` after field_id; ordered by date and field_id. A file that
+    Columns of `schema` with `date` after field_id; ordered by date and field_id. A file that
     cannot be read is left out, with a warning that names it.
     """
 
     def rows(day: dt.date) -> pa.Table:
-        file = read_day(store, area_name, day)
+        file = read_day(store, area_name, day, schema)
         if file.broken:
             warnings.warn(file.broken, stacklevel=2)
-        table = SCHEMA.empty_table() if file.rows is None else file.rows
+        table = schema.empty_table() if file.rows is None else file.rows
         if field_id is not None:
             table = table.filter(pc.equal(table["field_id"], field_id))
         dates = pa.array([day] * table.num_rows, pa.date32())
         return table.add_column(1, pa.field("date", pa.date32(), nullable=False), dates)
 
     tables = in_threads(rows, days, READ_THREADS)
-    empty = SCHEMA.insert(1, pa.field("date", pa.date32(), nullable=False)).empty_table()
+    empty = schema.insert(1, pa.field("date", pa.date32(), nullable=False)).empty_table()
     return pa.concat_tables([empty, *tables])
 
 
@@ -167,9 +174,9 @@ def _encode(rows: pa.Table) -> bytes:
     return sink.getvalue()
 
 
-def _decode(data: bytes) -> pa.Table:
+def _decode(data: bytes, schema: pa.Schema) -> pa.Table:
     rows = pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
-    return as_rows(rows).combine_chunks()
+    return as_rows(rows, schema).combine_chunks()
 
 
 def _summary(rows: pa.Table) -> DaySummary:

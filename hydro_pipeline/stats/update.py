@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.days import day_number
 from hydro_pipeline.errors import DamagedCubeError
+from hydro_pipeline.product import Product
 from hydro_pipeline.stats.kernel import NEVER_OBSERVED, Summary
 from hydro_pipeline.stats.sample import AlikeDays, Amount, Samplers
-from hydro_pipeline.stats.schema import to_rows
+from hydro_pipeline.stats.schema import schema_of, to_rows
 from hydro_pipeline.stats.stale import Displaced, StalePairs, Wanted, stale_pairs
 from hydro_pipeline.stats.table import read_day, write_day
 from hydro_pipeline.stats.weights import FieldWeights
@@ -42,6 +43,8 @@ class StatsReport:
 
     area: str
     day: dt.date
+    product: Product
+    """What was measured."""
     computed: tuple[str, ...]
     """field_ids of the rows computed."""
     dropped: int
@@ -105,6 +108,10 @@ class StatsUpdate:
         return self._rows(day, index, AlikeDays(self._samplers, map).under(day, index))
 
     @cached_property
+    def _schema(self) -> pa.Schema:
+        return schema_of(self.cube.product)
+
+    @cached_property
     def _samplers(self) -> Samplers:
         return Samplers(self.cube, self.weights.of, SAMPLES_BYTES)
 
@@ -122,7 +129,7 @@ class StatsUpdate:
         for some in itertools.batched(days, held):
             started = time.perf_counter()
             writing: list[tuple[dt.date, Future[None]]] = []
-            files = [requests.submit(read_day, self.store, area, day) for day in some]
+            files = [requests.submit(read_day, self.store, area, day, self._schema) for day in some]
             for day, reading in zip(some, files, strict=True):
                 before = pixels.read
                 try:
@@ -148,6 +155,7 @@ class StatsUpdate:
         return StatsReport(
             self.cube.area_name,
             day,
+            self.cube.product,
             tuple(self.wanted.field_ids.take(pa.array(stale.compute)).to_pylist()),
             len(stale.drop),
             stale.displaced,
@@ -174,5 +182,6 @@ class StatsUpdate:
                 ),
                 "cube_revision": np.full(count, self.cube.revisions[day], np.int32),
                 "computed_at": pa.array([self.now] * count, pa.timestamp("us", tz="UTC")),
-            }
+            },
+            self._schema,
         )

@@ -38,11 +38,13 @@ def by_file(state: AreaState, file: FieldsFile) -> list[str]:
     changed = {field_id for field_id, _ in gone | redrawn | (new.keys() - old.keys())} & known
     if not changed:
         return []
-    wanted = Wanted.of(after.planted(weights), after.complete)
+    wanted = Wanted.of(after.planted(weights), state.product.version, after.complete)
     rows, anew = Counter[Displaced](), Counter[tuple[str, dt.date]]()
 
+    schema = state.schema
+
     def of_day(day: dt.date) -> tuple[list[Displaced], list[tuple[str, dt.date]]]:
-        stored = read_day(state.store, state.name, day).rows
+        stored = read_day(state.store, state.name, day, schema).rows
         if stored is None:
             return [], []
         displaced = stale_pairs(wanted, day, 0, stored).displaced

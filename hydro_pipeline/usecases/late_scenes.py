@@ -85,8 +85,9 @@ def look(state: AreaState, first: dt.date, last: dt.date) -> list[DayLook]:
     if not days:
         return []
     found = read_sources(state.store, open_catalog(state.settings), state.area, days)
-    keep_missing(state.store, state.name, found)
-    selections = {day: sources.selection() for day, sources in found.items()}
+    product = state.settings.product
+    keep_missing(state.store, state.name, found, product)
+    selections = {day: sources.selection(product) for day, sources in found.items()}
     failed = [
         note.day
         for note in notes(state.store, state.name)
@@ -106,7 +107,7 @@ def _opened(
     }
     for selection in selections.values():
         for left in selection.left_out:
-            scene = usable(left.item)
+            scene = usable(left.item, state.settings.product)
             if scene and left.decision.verdict is Verdict.SKIP and not left.decision.opened:
                 files[scene.id] = scene.hrefs
     some = random.sample(list(files), min(PROBES, len(files)))

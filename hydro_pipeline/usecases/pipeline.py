@@ -5,10 +5,10 @@ import json
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from functools import cached_property
 
 from hydro_pipeline.area.area import Area
 from hydro_pipeline.area.name import NAME, check_characters, check_new_name
+from hydro_pipeline.area.settings import settings_of
 from hydro_pipeline.cube.head import look, open_head
 from hydro_pipeline.cube.layout import check_meaning, meaning
 from hydro_pipeline.cube.read import Cube
@@ -52,11 +52,14 @@ class Pipeline:
         self.store = Store(settings)
         self._states: dict[str, AreaState] = {}
         """The last state of each area that was opened."""
+        self._catalogs: dict[str, Catalog] = {}
 
-    @cached_property
-    def catalog(self) -> Catalog:
-        """The catalog of `HYDRO_CATALOG`."""
-        return open_catalog(self.settings)
+    def catalog(self, area: Area) -> Catalog:
+        """The catalog of `HYDRO_CATALOG`, for the area's collection."""
+        settings = settings_of(area, self.settings)
+        if settings.collection not in self._catalogs:
+            self._catalogs[settings.collection] = open_catalog(settings)
+        return self._catalogs[settings.collection]
 
     def names(self) -> list[str]:
         """`HYDRO_AREAS`, or every area that has an `area.geojson` under the root."""
@@ -86,14 +89,16 @@ class Pipeline:
         return Area.from_geojson(name, data)
 
     def put_area(self, area: Area) -> None:
-        """Store an area. Raises `CubeMeaningError` if its cube has another grid, and `AreaError` if
-        it is new and its name is taken for another by readers, or by this machine.
+        """Store an area. Raises `CubeMeaningError` if its cube has another grid or meaning, and
+        `AreaError` if a rule of it is wrong, or if it is new and its name is taken for another by
+        readers, or by this machine.
         """
+        settings = settings_of(area, self.settings)
         if self.store.get(area_key(area.name)) is None:
             check_new_name(area.name, self.store.folders(INPUTS))
         cube = Cube.open(self.store, area.name)
         if cube is not None:
-            check_meaning(cube.meaning, meaning(area, self.settings), cube.url)
+            check_meaning(cube.meaning, meaning(area, settings), cube.url)
         self.store.put(area_key(area.name), area.to_geojson())
 
     def open(self, name: str) -> AreaState:
@@ -166,9 +171,9 @@ class Pipeline:
                     f"{name}: the cube is empty; run its days first: "
                     f"hydro run {name} --from {days[0]} --to {days[-1]}"
                 )
-            check_meaning(cube.meaning, meaning(state.area, self.settings), cube.url)
+            check_meaning(cube.meaning, meaning(state.area, state.settings), cube.url)
         now = dt.datetime.now(dt.UTC)
-        what = state.area, state.fields.fields, self.settings.zonal_weights
+        what = state.area, state.fields.fields, state.settings.zonal_weights
         with FieldWeights(self.store, *what) as weights:
             update = StatsUpdate(self.store, cube, state.wanted, weights, now, anew)
             displaced: list[Displaced] = []
@@ -185,18 +190,20 @@ class Pipeline:
     def settled(self, name: str) -> bool:
         """True if nothing changed since statistics were last seen complete; three requests."""
         data = self.store.get(settled_key(name))
-        now = stored_versions(self.store, name, self.settings.zonal_weights)
+        now = stored_versions(self.store, name, self.settings)
         return data == json.dumps(now).encode()
 
     def _made(self, area: Area, days: Sequence[dt.date], run_id: str) -> Generator[DayReport]:
-        chain = Chain.of(self.store, area, self.settings, run_id)
+        settings = settings_of(area, self.settings)
+        chain = Chain.of(self.store, area, settings, run_id)
         with noting(self.store, area.name, days[0], Step.DAY, run_id):
             head = look(open_head(chain.target), days[0])
-        found = read_ahead(self._sources(area, days, run_id), area, self.settings, chain.tiling)
+        found = read_ahead(self._sources(area, days, run_id), area, settings, chain.tiling)
         yield from run(chain, head, found, days[-1])
 
     def _skip(self, area: Area, day: dt.date, error: SceneError) -> bool:
-        return skip_failed(self.store, self.catalog, area, self.settings, day, error)
+        settings = settings_of(area, self.settings)
+        return skip_failed(self.store, self.catalog(area), area, settings, day, error)
 
     def _sources(
         self, area: Area, days: Sequence[dt.date], run_id: str
@@ -205,14 +212,15 @@ class Pipeline:
 
         Raises `AreaError` where a cube would begin without any scene, and none is there on any day.
         """
+        catalog, product = self.catalog(area), settings_of(area, self.settings).product
         for start in range(0, len(days), SEARCH_DAYS):
             some = days[start : start + SEARCH_DAYS]
             with noting(self.store, area.name, some[0], Step.DAY, run_id):
-                found = read_sources(self.store, self.catalog, area, some)
+                found = read_sources(self.store, catalog, area, some)
                 known = any(each.offered or each.recorded.items for each in found.values())
                 if not known and Cube.open(self.store, area.name) is None:
-                    self.catalog.check_covers(area)
-                keep_missing(self.store, area.name, found)
+                    catalog.check_covers(area)
+                keep_missing(self.store, area.name, found, product)
             yield from found.items()
 
     def _made_by(self, name: str, day: dt.date, run_id: str) -> bool:

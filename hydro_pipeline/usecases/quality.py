@@ -12,8 +12,8 @@ from hydro_pipeline.composite.kernel import NO_LIMIT, carry_block
 from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.days import day_number
 from hydro_pipeline.errors import DamagedCubeError, StoredObjectError
-from hydro_pipeline.grid import Window, nothing
-from hydro_pipeline.product import NODATA, PRODUCT, Int16
+from hydro_pipeline.grid import Pixels, Window, nothing
+from hydro_pipeline.product import NODATA, Product
 from hydro_pipeline.scenes.day_record import refusals_of
 from hydro_pipeline.scenes.missing import read_missing
 from hydro_pipeline.usecases.state import AreaState
@@ -49,40 +49,47 @@ def unlawful(cube: Cube, days: Sequence[dt.date]) -> list[str]:
         except DamagedCubeError as error:
             wrong.append(str(error))
             continue
-        lawful = carry_block(
-            *stored, *before, day_number(day), NO_LIMIT if limit is None else limit
-        )
-        count = np.count_nonzero((stored[0] != lawful[0]) | (stored[1] != lawful[1]))
+        lawful = carry_block(stored, before, day_number(day), NO_LIMIT if limit is None else limit)
+        count = np.count_nonzero(differing(stored, lawful))
         if count:
-            wrong.append(f"{day}: {count} of {stored[0].size} pixels break the carry-forward")
+            size = stored.observed_on.size
+            wrong.append(f"{day}: {count} of {size} pixels break the carry-forward")
     return wrong
 
 
 def out_of_range(cube: Cube, days: Sequence[dt.date]) -> list[str]:
-    """Days with an NDVI that is not valid, or an NDVI without its day of observation."""
-    (lowest, highest), title = PRODUCT.main.limits, PRODUCT.main.title
+    """Days with a value that is not valid, or one without its day of observation."""
     wrong = []
     for day in sample_days(days):
         try:
-            ndvi, observed_on = cube.read(day, sample_window(cube, day))
+            stored, observed_on = cube.read(day, sample_window(cube, day))
         except DamagedCubeError:
             continue  # `unlawful` says so.
-        has_value = ndvi != NODATA
-        values = ndvi[has_value]
-        if ((values < lowest) | (values > highest)).any():
-            wrong.append(f"{day}: {title} from {values.min()} to {values.max()} e-4")
-        if (has_value != (observed_on != NODATA)).any() or observed_on.max() > day_number(day):
-            wrong.append(f"{day}: observed_on does not fit the {title}")
+        for variable, pixels in zip(cube.product.variables, stored, strict=True):
+            lowest, highest = variable.limits
+            has_value = pixels != NODATA
+            values = pixels[has_value]
+            if ((values < lowest) | (values > highest)).any():
+                span = f"{values.min() * variable.scale:g} to {values.max() * variable.scale:g}"
+                wrong.append(f"{day}: {variable.title} from {span}")
+            if (has_value != (observed_on != NODATA)).any() or observed_on.max() > day_number(day):
+                wrong.append(f"{day}: observed_on does not fit the {variable.title}")
     return wrong
 
 
-def impossible(ndvi: Int16, observed_on: Int16, day: dt.date) -> NDArray[np.bool_]:
-    """Where a pixel of `day` is not valid, or has a value without its day of observation."""
-    lowest, highest = PRODUCT.main.limits
-    has_value = ndvi != NODATA
-    wrong = has_value & ((ndvi < lowest) | (ndvi > highest))
-    wrong |= (has_value != (observed_on != NODATA)) | (observed_on > day_number(day))
-    return np.asarray(wrong)
+def differing(one: Pixels, other: Pixels) -> NDArray[np.bool_]:
+    """(y, x): where pixels are not the same in every array."""
+    unlike = (one.values != other.values).any(axis=0) | (one.observed_on != other.observed_on)
+    return np.asarray(unlike)
+
+
+def impossible(pixels: Pixels, product: Product, day: dt.date) -> NDArray[np.bool_]:
+    """(y, x): where a value of `day` is not valid, or without its day of observation."""
+    limits = np.array([variable.limits for variable in product.variables])[:, :, None, None]
+    has_value, seen = pixels.values != NODATA, pixels.observed_on
+    wrong = has_value & ((pixels.values < limits[:, 0]) | (pixels.values > limits[:, 1]))
+    wrong |= has_value != (seen != NODATA)
+    return np.asarray(wrong.any(axis=0) | (seen > day_number(day)))
 
 
 def sudden_losses(cube: Cube, days: Sequence[dt.date]) -> list[str]:
@@ -133,7 +140,7 @@ def stale(state: AreaState, days: Sequence[dt.date]) -> list[str]:
     return [f"{day}: some rows are missing or out of date" for day in days if state.is_stale(day)]
 
 
-def _before(cube: Cube, day: dt.date, window: Window) -> tuple[Int16, Int16]:
+def _before(cube: Cube, day: dt.date, window: Window) -> Pixels:
     if day > cube.first_day:
         return cube.read(day - dt.timedelta(days=1), window)
-    return nothing(window)
+    return nothing(window, len(cube.product.variables))

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pystac
 
 from hydro_pipeline.area.area import Area
+from hydro_pipeline.area.settings import settings_of
 from hydro_pipeline.cube.head import look, open_head
 from hydro_pipeline.ingest.chain import Chain
 from hydro_pipeline.ingest.look_ahead import read_ahead
@@ -41,21 +42,22 @@ def repair(
 def _mend(pipeline: Pipeline, area: Area, day: dt.date, run_id: str) -> DayReport:
     recorded = _recorded(pipeline, area, day)
     if recorded is None:
-        offered = pipeline.catalog.scenes(area, day, day)[day]
+        offered = pipeline.catalog(area).scenes(area, day, day)[day]
         sources = Sources(offered, refused=offered.refused)
     else:
         sources = Sources(recorded)
-    chain = Chain.of(pipeline.store, area, pipeline.settings, run_id)
+    settings = settings_of(area, pipeline.settings)
+    chain = Chain.of(pipeline.store, area, settings, run_id)
     chain = replace(chain, mends=True, records=recorded is None)
     head = look(open_head(chain.target), day)
-    found = read_ahead([(day, sources)], area, pipeline.settings, chain.tiling)
+    found = read_ahead([(day, sources)], area, settings, chain.tiling)
     (report,) = run(chain, head, found, day)
     return report
 
 
 def _recorded(pipeline: Pipeline, area: Area, day: dt.date) -> Sequence[pystac.Item] | None:
     """The items that a day was made from; None if that is not recorded, or not readable."""
-    collection = pipeline.settings.collection
+    collection = settings_of(area, pipeline.settings).collection
     found = read_recorded(pipeline.store, area, collection, [day])[day]
     if found.record is None:
         return None

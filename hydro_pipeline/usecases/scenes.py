@@ -83,9 +83,10 @@ def skip_scene(state: AreaState, scene: str, by: str, now: dt.datetime, why: str
     Raises `InputError` if no such scene is known, and what the store and the catalog raise.
     """
     days, item = _known(state, scene)
-    found = usable(item)
+    product = state.settings.product
+    found = usable(item, product)
     opened = found is None or opens(found.hrefs, state.settings)
-    decide(state.store, state.name, [skip(item, by, now, why, opened)])
+    decide(state.store, state.name, [skip(item, product, by, now, why, opened)])
     return days
 
 

@@ -5,6 +5,7 @@ import datetime as dt
 from hydro_pipeline.area.area import Area
 from hydro_pipeline.errors import SceneError
 from hydro_pipeline.imagery.reading import opens
+from hydro_pipeline.product import Product
 from hydro_pipeline.scenes.catalog import Catalog
 from hydro_pipeline.scenes.choice import Sources, holds, skip
 from hydro_pipeline.scenes.decisions import decide
@@ -29,18 +30,21 @@ def skip_failed(
     if limit is None or note is None or note.times < limit or error.scene_id is None:
         return False
     sources = read_sources(store, catalog, area, [day])[day]
-    for scene in sources.selection().scenes:
+    for scene in sources.selection(settings.product).scenes:
         if scene.id == error.scene_id:
             why = f"{note.times} failures in a row; {error}"
             opened = opens(scene.hrefs, settings)
-            made = skip(scene.item, SKIPPER, dt.datetime.now(dt.UTC), why, opened)
-            if not _loses(sources, made):
+            product = settings.product
+            made = skip(scene.item, product, SKIPPER, dt.datetime.now(dt.UTC), why, opened)
+            if not _loses(sources, made, product):
                 decide(store, area.name, [made])
                 return True
     return False
 
 
-def _loses(sources: Sources, decision: Decision) -> bool:
+def _loses(sources: Sources, decision: Decision, product: Product) -> bool:
     """Whether a decision leaves out what the day in the cube is made from."""
     used = sources.recorded.used
-    return any(item.id in used and holds(decision, item) for item in sources.recorded.items)
+    return any(
+        item.id in used and holds(decision, item, product) for item in sources.recorded.items
+    )

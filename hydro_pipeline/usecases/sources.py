@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from hydro_pipeline.area.area import Area
+from hydro_pipeline.product import Product
 from hydro_pipeline.scenes.catalog import Catalog
 from hydro_pipeline.scenes.choice import Sources
 from hydro_pipeline.scenes.decisions import read_decisions
@@ -31,11 +32,11 @@ def read_sources(
 
 
 def keep_missing(
-    store: Store, area_name: str, sources: dict[dt.date, Sources]
+    store: Store, area_name: str, sources: dict[dt.date, Sources], product: Product
 ) -> dict[dt.date, tuple[str, ...]]:
     """Keep, for status and page, which scenes of recorded days the catalog does not offer."""
     found = {
-        day: each.selection().missing
+        day: each.selection(product).missing
         for day, each in sources.items()
         if each.recorded.record is not None
     }

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from hydro_pipeline.area.area import Area
 from hydro_pipeline.area.name import note
+from hydro_pipeline.area.settings import settings_of
 from hydro_pipeline.cube.layout import check_meaning, grid_meaning
 from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.errors import MissingDayError, StoreAccessError, StoredObjectError
@@ -24,10 +25,12 @@ from hydro_pipeline.fields.fields import (
     files_etag,
     read_fields,
 )
+from hydro_pipeline.indices import statistics_version
 from hydro_pipeline.parallel import in_threads, meanwhile
-from hydro_pipeline.product import PRODUCT
+from hydro_pipeline.product import Product
 from hydro_pipeline.scenes.day_record import read_record
 from hydro_pipeline.settings import Settings, ZonalWeights
+from hydro_pipeline.stats.schema import schema_of
 from hydro_pipeline.stats.stale import Displaced, StalePairs, Wanted, stale_pairs
 from hydro_pipeline.stats.table import is_stale, read_day, read_table, stored_days
 from hydro_pipeline.storage.keys import cube_state_key, settled_key
@@ -45,16 +48,20 @@ class ListedFields:
     area: Area
     weights: ZonalWeights
     files: tuple[StoredObject, ...]
+    _wanted: dict[str, Wanted] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @cached_property
     def reading(self) -> FieldsReading:
         """The fields, and what is wrong with their files."""
         return read_fields(self.store, self.area, self.files)
 
-    @cached_property
-    def wanted(self) -> Wanted:
-        """The rows that the fields want."""
-        return Wanted.of(self.reading.planted(self.weights), self.reading.complete)
+    def wanted(self, version: str) -> Wanted:
+        """The rows that the fields want, of a `Product.version`."""
+        if version not in self._wanted:
+            reading = self.reading
+            planted = reading.planted(self.weights)
+            self._wanted[version] = Wanted.of(planted, version, reading.complete)
+        return self._wanted[version]
 
 
 @dataclass(frozen=True)
@@ -99,7 +106,18 @@ class AreaState:
     @property
     def wanted(self) -> Wanted:
         """The rows of statistics that the fields want."""
-        return self.listed_fields.wanted
+        return self.listed_fields.wanted(self.product.version)
+
+    @property
+    def product(self) -> Product:
+        """What is measured: as the cube says, or the settings while there is none."""
+        cube = self.listed_cube.cube
+        return self.settings.product if cube is None else cube.product
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Columns of the rows of statistics."""
+        return schema_of(self.product)
 
     @property
     def cube(self) -> Cube | None:
@@ -132,11 +150,11 @@ class AreaState:
     def versions(self) -> dict[str, Any]:
         """`stored_versions` of the moment."""
         fields = files_etag(self.listed_fields.files)
-        return _versions(fields, self.listed_cube.etag, self.settings.zonal_weights)
+        return _versions(fields, self.listed_cube.etag, self.settings)
 
     def read(self) -> "AreaState":
         """The state itself, its fields and cube read at the same time."""
-        meanwhile(lambda: self.wanted, lambda: self.cube)
+        meanwhile(lambda: self.fields, lambda: self.cube)
         return self
 
     def stats(
@@ -150,7 +168,7 @@ class AreaState:
         `first` and `last` are included; None is no bound, or every field.
         """
         days = stored_days(self.store, self.name, first, last)
-        return read_table(self.store, self.name, days, field_id)
+        return read_table(self.store, self.name, days, self.schema, field_id)
 
     def record(self, day: dt.date) -> dict[str, Any] | None:
         """The record of the scenes that a day was made from, or None."""
@@ -170,11 +188,13 @@ class AreaState:
 
     def is_stale(self, day: dt.date) -> bool:
         """Whether a day of the cube has a stale or unwanted row."""
-        return is_stale(self.store, self.name, self.wanted, day, self.made_cube.revisions[day])
+        return is_stale(
+            self.store, self.name, self.wanted, day, self.made_cube.revisions[day], self.schema
+        )
 
     def stale_pairs(self, day: dt.date) -> StalePairs:
         """Which rows of a day of the cube are stale, and which are unwanted."""
-        rows = read_day(self.store, self.name, day).rows
+        rows = read_day(self.store, self.name, day, self.schema).rows
         return stale_pairs(self.wanted, day, self.made_cube.revisions[day], rows)
 
     def displaced(self, days: Sequence[dt.date]) -> list[Displaced]:
@@ -201,9 +221,9 @@ class AreaState:
         return in_threads(work, self.made_cube.days, OBJECTS_AT_ONCE)
 
 
-def stored_versions(store: Store, name: str, weights: ZonalWeights) -> dict[str, Any]:
+def stored_versions(store: Store, name: str, settings: Settings) -> dict[str, Any]:
     """What changes with the rows that an area should have; two small requests."""
-    return _versions(fields_etag(store, name), _cube_etag(store, name), weights)
+    return _versions(fields_etag(store, name), _cube_etag(store, name), settings)
 
 
 def open_state(
@@ -221,6 +241,7 @@ def open_state(
         listing = pool.submit(fields_files, store, name)
         asking = pool.submit(_cube_etag, store, name)
         area = read_area()
+        settings = settings_of(area, settings)
         fields = ListedFields(store, area, settings.zonal_weights, tuple(listing.result()))
         cube = ListedCube(store, name, asking.result())
     if known is not None and known.listed_fields == fields:
@@ -234,10 +255,10 @@ def _cube_etag(store: Store, name: str) -> str | None:
     return store.etag(cube_state_key(name))
 
 
-def _versions(fields: str, cube: str | None, weights: ZonalWeights) -> dict[str, Any]:
+def _versions(fields: str, cube: str | None, settings: Settings) -> dict[str, Any]:
     return {
         "fields": fields,
         "cube": cube,
-        "weights": weights.value,
-        "statistics": PRODUCT.version,
+        "weights": settings.zonal_weights.value,
+        "statistics": statistics_version(),
     }

@@ -16,7 +16,7 @@ from hydro_pipeline.days import day_number
 from hydro_pipeline.errors import DamagedCubeError, StoreAccessError
 from hydro_pipeline.grid import Pixels, Window, nothing
 from hydro_pipeline.parallel import in_threads
-from hydro_pipeline.stats.schema import SCHEMA
+from hydro_pipeline.product import Product
 from hydro_pipeline.stats.table import read_day
 from hydro_pipeline.stats.update import StatsUpdate
 from hydro_pipeline.stats.weights import FieldWeights
@@ -102,9 +102,9 @@ def _looks(cube: Cube, days: Sequence[dt.date]) -> dict[dt.date, _Look]:
             if isinstance(pixels, str):
                 look.damage.append(pixels)
             else:
-                look.valid, look.observed = count(pixels[1], day_number(day))
+                look.valid, look.observed = count(pixels.observed_on, day_number(day))
                 if not isinstance(before, str):
-                    look.broken = _unlawful(pixels, before, day, max_age)
+                    look.broken = _unlawful(cube.product, pixels, before, day, max_age)
             seen.append((day, look))
             last = day, pixels
         return seen
@@ -122,17 +122,17 @@ def _looks(cube: Cube, days: Sequence[dt.date]) -> dict[dt.date, _Look]:
 def _read(cube: Cube, day: dt.date, tile: Window) -> Pixels | str:
     """A tile of a day, or the sentence on its damage; nothing before the first day."""
     if day < cube.first_day:
-        return nothing(tile)
+        return nothing(tile, len(cube.product.variables))
     try:
         return cube.read(day, tile)
     except DamagedCubeError as error:
         return str(error)
 
 
-def _unlawful(pixels: Pixels, before: Pixels, day: dt.date, max_age: int) -> int:
-    lawful = carry_block(*pixels, *before, day_number(day), max_age)
-    wrong = (pixels[0] != lawful[0]) | (pixels[1] != lawful[1])
-    return int(np.count_nonzero(wrong | quality.impossible(*pixels, day)))
+def _unlawful(product: Product, pixels: Pixels, before: Pixels, day: dt.date, max_age: int) -> int:
+    lawful = carry_block(pixels, before, day_number(day), max_age)
+    wrong = quality.differing(pixels, lawful)
+    return int(np.count_nonzero(wrong | quality.impossible(pixels, product, day)))
 
 
 def _told(cube: Cube, day: dt.date, look: _Look) -> list[str]:
@@ -151,7 +151,7 @@ def _told(cube: Cube, day: dt.date, look: _Look) -> list[str]:
 
 def _differing(state: AreaState, update: StatsUpdate, day: dt.date) -> list[str]:
     """Rows that are up to date but not what the cube gives, in a sentence."""
-    file = read_day(state.store, state.name, day)
+    file = read_day(state.store, state.name, day, state.schema)
     if file.broken:
         return [file.broken]
     if file.rows is None:
@@ -161,7 +161,7 @@ def _differing(state: AreaState, update: StatsUpdate, day: dt.date) -> list[str]
     ids = made["field_id"].combine_chunks()
     stored = file.rows.take(pc.index_in(ids, file.rows["field_id"].combine_chunks()))
     wrong = np.zeros(len(ids), np.bool_)
-    for name in set(SCHEMA.names) - {"computed_at", "cube_revision"}:
+    for name in set(made.column_names) - {"computed_at", "cube_revision"}:
         wrong |= ~_alike(stored[name].combine_chunks(), made[name].combine_chunks())
     if not wrong.any():
         return []

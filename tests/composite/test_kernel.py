@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from hydro_pipeline.composite.kernel import NO_LIMIT, carry_block, composite_block
+from hydro_pipeline.grid import Pixels
 from hydro_pipeline.product import NODATA
+from tests.support.product import FORMULAS
 
 DAY = 19_000
 
@@ -18,17 +20,17 @@ def one_pixel(red, nir, clear, offset, before=(NODATA, NODATA), max_age=32767):
     def column(values, dtype):
         return np.array(values, dtype).reshape(-1, 1, 1)
 
-    ndvi, on, counts = composite_block(
-        column(red, np.uint16),
-        column(nir, np.uint16),
+    made = composite_block(
+        list(zip(column(red, np.uint16), column(nir, np.uint16), strict=True)),
         column(clear, np.bool_),
         np.array(offset, np.float32),
-        np.full((1, 1), before[0], np.int16),
-        np.full((1, 1), before[1], np.int16),
+        FORMULAS,
+        Pixels(np.full((1, 1, 1), before[0], np.int16), np.full((1, 1), before[1], np.int16)),
         DAY,
         max_age,
     )
-    return int(ndvi[0, 0]), int(on[0, 0]), counts.tolist()
+    (ndvi,), on = made.pixels
+    return int(ndvi[0, 0]), int(on[0, 0]), made.counts.tolist()
 
 
 @pytest.mark.parametrize(
@@ -91,7 +93,10 @@ stored = arrays(np.int16, (4, 5), elements=st.sampled_from([NODATA, -9000, 0, 80
 )
 def test_equals_plain_numpy(red, nir, clear, offset, before, age, max_age):
     before_on = np.where(before == NODATA, NODATA, DAY - age).astype(np.int16)
-    made = composite_block(red, nir, clear, offset, before, before_on, DAY, max_age)
+    scenes = list(zip(red, nir, strict=True))
+    previous = Pixels(before[None], before_on)
+    made = composite_block(scenes, clear, offset, FORMULAS, previous, DAY, max_age)
+    (ndvi,), on = made.pixels
 
     r, n = (band / 1e4 + np.round(offset.astype(float), 1)[:, None, None] for band in (red, nir))
     usable = clear & (red > 0) & (nir > 0) & (r + n > 1e-9)
@@ -100,11 +105,11 @@ def test_equals_plain_numpy(red, nir, clear, offset, before, age, max_age):
     seen = usable.any(axis=0)
     first = np.take_along_axis(value, usable.argmax(axis=0)[None], 0)[0]
     keep = ~seen & (before != NODATA) & (age <= max_age)
-    assert np.array_equal(made.observed_on == DAY, seen)
-    assert np.abs(made.ndvi[seen] / 1e4 - first[seen]).max(initial=0) <= 0.5e-4 + 1e-9
-    assert np.array_equal(made.ndvi[keep], before[keep])
-    assert np.array_equal(made.observed_on[keep], before_on[keep])
-    assert (made.ndvi[~seen & ~keep] == NODATA).all()
+    assert np.array_equal(on == DAY, seen)
+    assert np.abs(ndvi[seen] / 1e4 - first[seen]).max(initial=0) <= 0.5e-4 + 1e-9
+    assert np.array_equal(ndvi[keep], before[keep])
+    assert np.array_equal(on[keep], before_on[keep])
+    assert (ndvi[~seen & ~keep] == NODATA).all()
     assert made.counts[:, 0].tolist() == ((red > 0) & (nir > 0)).sum(axis=(1, 2)).tolist()
     assert made.counts[:, 2].sum() == seen.sum()
 
@@ -114,14 +119,14 @@ def test_carrying_anew_equals_making_anew(before, other, seen, max_age):
     """A day refreshed from stored pixels is the day made on the other predecessor."""
     red = np.full((1, 4, 5), 1000, np.uint16)
     nir = np.full((1, 4, 5), 3000, np.uint16)
-    scene = (red, nir, seen[None], np.zeros(1, np.float32))
+    scene = ([(red[0], nir[0])], seen[None], np.zeros(1, np.float32), FORMULAS)
 
-    def make(previous):
-        on = np.where(previous == NODATA, NODATA, DAY - 3).astype(np.int16)
-        return composite_block(*scene, previous, on, DAY, max_age), on
+    def make(values):
+        on = np.where(values == NODATA, NODATA, DAY - 3).astype(np.int16)
+        previous = Pixels(values[None], on)
+        return composite_block(*scene, previous, DAY, max_age).pixels, previous
 
     first, _ = make(before)
-    second, other_on = make(other)
-    ndvi, on = carry_block(first.ndvi, first.observed_on, other, other_on, DAY, max_age)
-    assert np.array_equal(ndvi, second.ndvi)
-    assert np.array_equal(on, second.observed_on)
+    second, previous = make(other)
+    for ours, theirs in zip(carry_block(first, previous, DAY, max_age), second, strict=True):
+        assert np.array_equal(ours, theirs)

@@ -24,11 +24,12 @@ from hydro_pipeline.errors import (
     MissingDayError,
     StoreAccessError,
 )
-from hydro_pipeline.grid import Tiling, Window
+from hydro_pipeline.grid import Pixels, Tiling, Window
 from hydro_pipeline.product import NODATA
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.storage.store import Store
 from tests.support.cubes import Writer
+from tests.support.product import FORMULAS
 
 AREA = Area.from_bbox("farm", (5.0, 51.0, 5.06, 51.04))
 SHAPE = tuple(AREA.grid.shape)
@@ -54,13 +55,14 @@ def put(writer, when, seen, scenes=1):
     edit = writer.begin(when)
     written = []
     for window in Tiling(SHAPE, 512):
-        before, before_on = edit.part.previous(window)
+        previous = edit.part.previous(window)
+        (before,), before_on = previous
         mine = seen[window.slices]
         ndvi = np.where(mine != NODATA, mine, before)
         on = np.where(mine != NODATA, day_number(when), before_on).astype(np.int16)
         old = (mine == NODATA) & (day_number(when) - on.astype(int) > writer.target.max_age)
-        new = np.where(old, NODATA, ndvi), np.where(old, NODATA, on)
-        written.append(edit.part.write(window, new, (before, before_on)))
+        new = Pixels(np.where(old, NODATA, ndvi)[None], np.where(old, NODATA, on))
+        written.append(edit.part.write(window, new, previous))
     return writer.commit(edit, written, scenes, {"scenes": ["S2A_TEST"]})
 
 
@@ -95,7 +97,7 @@ def test_a_reader_sees_cf_with_crs(store, writer):
     assert data.rio.crs.to_epsg() == 32631
     assert data.rio.transform() == AREA.grid.transform
     assert data.time.values.astype("datetime64[D]").tolist() == [day(0), day(1)]
-    ndvi, on = cube.read(day(1), WHOLE)
+    (ndvi,), on = cube.read(day(1), WHOLE)
     expected = np.where(ndvi == NODATA, np.nan, ndvi * 1e-4)
     np.testing.assert_allclose(data.ndvi[1].values, expected, atol=1e-9)
     dates = data.observed_on[1].values
@@ -182,7 +184,7 @@ def test_a_day_that_shows_nothing_new_is_stored_as_a_reference(store, writer):
     expected = pixels(store)[0][day(1)]
     put(writer, day(0), observed(7))
     assert pixels(store)[0][day(1)] != expected
-    again = Cube.open(store, "farm").read(day(1), WHOLE)[0]
+    again = Cube.open(store, "farm").read(day(1), WHOLE).values[0]
     assert np.array_equal(again, observed(7))
 
 
@@ -202,7 +204,8 @@ def test_a_day_written_before_its_turn_is_the_same_day(store, settings, tmp_path
     new, old = ([a.astype(np.int16) for a in arrays] for arrays in (before, old))
     written = [
         ahead.write(
-            window, tuple(a[window.slices] for a in new), tuple(a[window.slices] for a in old)
+            window,
+            *(Pixels(a[window.slices][None], on[window.slices]) for a, on in (new, old)),
         )
         for window in Tiling(SHAPE, 256)
     ]
@@ -242,14 +245,14 @@ def test_a_day_without_a_scene_looks_for_old_chunks_once_in_a_process(
     put(Writer(store, AREA, settings), day(9), nothing, scenes=0)
     assert len([key for key in asked if key.startswith("ndvi/c/")]) == 20
     for n in range(10):
-        assert np.array_equal(Cube.open(store, "farm").read(day(n), WHOLE)[0], observed(0))
+        assert np.array_equal(Cube.open(store, "farm").read(day(n), WHOLE).values[0], observed(0))
 
 
 def test_two_writers_on_one_state_conflict(store, settings):
     put(Writer(store, AREA, settings), day(0), observed(0))
     slow, fast = (Writer(store, AREA, settings) for _ in range(2))
     late = slow.begin(day(1))
-    new = observed(5), observed(5)
+    new = Pixels(observed(5)[None], observed(5))
     written = late.part.write(WHOLE, new, late.part.previous(WHOLE))
     put(fast, day(1), observed(1))
     expected = pixels(store)
@@ -286,7 +289,7 @@ def test_the_same_on_a_directory_and_on_s3(kind, settings, request, tmp_path):
     for n in range(2):
         put(writer, day(n), observed(n))
     seen = np.where(observed(1) != NODATA, observed(1), observed(0))
-    assert np.array_equal(Cube.open(store, "farm").read(day(1), WHOLE)[0], seen)
+    assert np.array_equal(Cube.open(store, "farm").read(day(1), WHOLE).values[0], seen)
 
 
 def test_a_missing_bucket_is_named(s3):
@@ -329,7 +332,9 @@ def test_late_scenes_end_in_the_cube_that_would_have_been(first, late, max_age):
         assert [one for run in runs for one in run] == cube.days
         for run in runs:
             for one in run[1:]:
-                np.testing.assert_array_equal(cube.read(one, WHOLE), cube.read(run[0], WHOLE))
+                mine, first = cube.read(one, WHOLE), cube.read(run[0], WHOLE)
+                for ours, theirs in zip(mine, first, strict=True):
+                    np.testing.assert_array_equal(ours, theirs)
 
 
 def test_days_without_an_observation_are_alike_until_values_get_too_old(tmp_path):
@@ -347,15 +352,14 @@ def test_days_without_an_observation_are_alike_until_values_get_too_old(tmp_path
 def test_put_is_the_kernel(store, writer):
     """The helper above composes as the kernel does."""
     put(writer, day(0), observed(0))
-    before, before_on = Cube.open(store, "farm").read(day(0), WHOLE)
+    before = Cube.open(store, "farm").read(day(0), WHOLE)
     clear = observed(1) != NODATA
     red = np.full(SHAPE, 1000, np.uint16)
     nir = np.full(SHAPE, 3000, np.uint16)
     made = composite_block(
-        red[None], nir[None], clear[None], np.zeros(1, np.float32), before, before_on,
-        day_number(day(1)),
+        [[red, nir]], [clear], np.zeros(1, np.float32), FORMULAS, before, day_number(day(1))
     )  # fmt: skip
     put(writer, day(1), np.where(clear, np.int16(5000), np.int16(NODATA)))
-    ndvi, on = Cube.open(store, "farm").read(day(1), WHOLE)
-    assert np.array_equal(made.ndvi, ndvi)
-    assert np.array_equal(made.observed_on, on)
+    stored = Cube.open(store, "farm").read(day(1), WHOLE)
+    for ours, theirs in zip(made.pixels, stored, strict=True):
+        assert np.array_equal(ours, theirs)

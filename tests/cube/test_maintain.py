@@ -9,7 +9,7 @@ from hydro_pipeline.area.area import Area
 from hydro_pipeline.cube.maintain import maintain
 from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.days import day_number
-from hydro_pipeline.grid import Window
+from hydro_pipeline.grid import Pixels, Window
 from hydro_pipeline.product import NODATA
 from hydro_pipeline.storage.store import Store
 from tests.support.cubes import Writer
@@ -31,7 +31,7 @@ def put(writer, number, value):
     before = edit.part.previous(WHOLE)
     shape = AREA.grid.shape.yx
     seen = day_number(edit.day) if value != NODATA else NODATA
-    new = np.full(shape, value, np.int16), np.full(shape, seen, np.int16)
+    new = Pixels(np.full((1, *shape), value, np.int16), np.full(shape, seen, np.int16))
     writer.commit(edit, [edit.part.write(WHOLE, new, before)])
 
 

@@ -71,7 +71,7 @@ def tick(defs, instance, cursor):
 def fail_without_day_before(defs, instance, season):
     first = season.first_day
     job = defs.resolve_implicit_global_asset_job_def()
-    selection = [key("farm", "ndvi_composite"), key("farm", "field_stats")]
+    selection = [key("farm", "composite"), key("farm", "field_stats")]
     job.execute_in_process(
         instance=instance,
         asset_selection=selection,

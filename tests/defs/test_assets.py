@@ -29,7 +29,7 @@ from hydro_pipeline.settings import Settings
 from hydro_pipeline.usecases.pipeline import Pipeline
 from tests.support.areas import put_late_fields, set_up
 
-COMPOSITE, STATS = key("farm", "ndvi_composite"), key("farm", "field_stats")
+COMPOSITE, STATS = key("farm", "composite"), key("farm", "field_stats")
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def test_checks_pass_and_block(season, pipeline, instance):
     result = run(pipeline, instance, day(season, 0), day(season, 5))
     passed = {e.check_name: e.passed for e in result.get_asset_check_evaluations()}
     assert passed == dict.fromkeys(
-        ["carried_forward", "ndvi_in_range", "valid_share_kept", "scenes_recorded",
+        ["carried_forward", "values_in_range", "valid_share_kept", "scenes_recorded",
          "scenes_offered", "scenes_usable", "statistics_complete"], True
     )  # fmt: skip
 

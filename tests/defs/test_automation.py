@@ -94,7 +94,7 @@ def test_daily_of_an_empty_area_waits_for_a_start_date(pipeline, instance):
 
 
 @pytest.mark.parametrize("status", ["QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING"])
-@pytest.mark.parametrize(("asset", "job"), [("ndvi_composite", "__ASSET_JOB"), (None, "farm_days")])
+@pytest.mark.parametrize(("asset", "job"), [("composite", "__ASSET_JOB"), (None, "farm_days")])
 def test_daily_never_asks_while_a_composite_run_is_active(
     pipeline, instance, made, status, asset, job
 ):

@@ -95,12 +95,12 @@ def page(executable):
 
 def test_graph_leads_from_composite_to_statistics(ui, page):
     page.goto(f"{ui}/assets/farm/field_stats?view=lineage&lineageScope=upstream")
-    for name in ("ndvi_composite", "fields", "field_stats"):
+    for name in ("composite", "fields", "field_stats"):
         expect(page.get_by_text(name, exact=True).last).to_be_visible()
 
 
 def test_partition_bar_is_filled(season, ui, page):
-    page.goto(f"{ui}/assets/farm/ndvi_composite?view=partitions")
+    page.goto(f"{ui}/assets/farm/composite?view=partitions")
     expect(page.get_by_text(f"Materialized ({DAYS})")).to_be_visible()
     expect(page.get_by_text("Failed (0)")).to_be_visible()
     expect(page.get_by_text(str(season.first_day)).first).to_be_visible()
@@ -108,7 +108,7 @@ def test_partition_bar_is_filled(season, ui, page):
 
 def test_thumbnail_is_seen_and_opens_large(season, ui, page):
     day = season.first_day + dt.timedelta(DAYS - 1)
-    page.goto(f"{ui}/assets/farm/ndvi_composite?view=partitions&partition={day}")
+    page.goto(f"{ui}/assets/farm/composite?view=partitions&partition={day}")
     glance = page.locator('img[src^="data:image/webp"]').first
     expect(glance).to_be_visible()
     assert glance.evaluate("image => image.naturalWidth") > 30
@@ -123,10 +123,10 @@ def test_thumbnail_is_seen_and_opens_large(season, ui, page):
 
 
 def test_checks_are_seen_to_pass(ui, page):
-    page.goto(f"{ui}/assets/farm/ndvi_composite?view=checks")
+    page.goto(f"{ui}/assets/farm/composite?view=checks")
     for name in (
         "carried_forward",
-        "ndvi_in_range",
+        "values_in_range",
         "scenes_recorded",
         "scenes_usable",
         "valid_share_kept",

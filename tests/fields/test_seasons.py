@@ -15,7 +15,7 @@ plantings = st.sets(st.tuples(st.sampled_from("ab"), st.sampled_from(DAYS)), max
 
 
 def wanted(seasons):
-    return Wanted.of([(field, day, f"{field} {day}") for field, day in seasons])
+    return Wanted.of([(field, day, f"{field} {day}") for field, day in seasons], "1")
 
 
 def rows_on(w, day):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from hydro_pipeline.imagery.cloud_mask import clear_mask
+from tests.support.product import clear_mask
 
 
 def test_a_cloud_spoils_a_disc():

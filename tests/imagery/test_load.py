@@ -19,7 +19,6 @@ from rasterio.vrt import WarpedVRT
 from hydro_pipeline.area.area import Area
 from hydro_pipeline.imagery.load import load, tiling_of
 from hydro_pipeline.scenes.catalog import open_catalog
-from hydro_pipeline.scenes.selection import select
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.simulation.server import StandIn
 from tests.support.noise_scenes import (
@@ -27,17 +26,19 @@ from tests.support.noise_scenes import (
     PLAIN,
     area_at,
     block_bytes,
+    computed,
     expected,
     noise,
     scene_of,
     window,
 )
+from tests.support.product import select
 
 
 def read(scenes, area, settings=PLAIN, workers=4):
     """Red, nir and clear as computed arrays."""
     made = load(scenes, area, settings, tiling_of(area))
-    return dask.compute(made.red, made.nir, made.clear, scheduler="threads", num_workers=workers)
+    return computed(made, num_workers=workers)
 
 
 def test_all_of_the_real_case_is_read_as_rasterio_reads_it(realcase, monkeypatch):
@@ -102,14 +103,15 @@ def test_arrays_are_lazy_alike_and_as_stored(season):
         scenes = select(items[season.first_day]).scenes
         made = load(scenes, area, settings, tiling_of(area))
         assert api.counts["cog_requests"] == 0
-    assert made.red.chunks == made.nir.chunks == made.clear.chunks
-    assert made.red.shape == made.clear.shape == (len(scenes), *area.grid.shape)
-    assert (made.red.dtype, made.nir.dtype, made.clear.dtype) == (np.uint16, np.uint16, np.bool_)
+    assert made.scenes == len(made.bands) == len(scenes)
+    for bands, clear in zip(made.bands, made.clear, strict=True):
+        assert [array.dtype for array in (*bands, clear)] == [np.uint16, np.uint16, np.bool_]
+        assert {array.chunks for array in (*bands, clear)} == {clear.chunks}
+        assert clear.shape == tuple(area.grid.shape)
     assert made.offset.dtype == np.float32
     assert made.offset.tolist() == [np.float32(scene.offset) for scene in scenes]
     nothing = load([], area, settings, tiling_of(area))
-    assert nothing.red.shape == nothing.clear.shape == (0, *area.grid.shape)
-    assert dask.compute(nothing.clear)[0].shape == (0, *area.grid.shape)
+    assert (nothing.scenes, nothing.bands, nothing.clear) == (0, [], [])
 
 
 def test_the_same_scenes_on_another_area_are_other_reads(tmp_path):
@@ -117,12 +119,12 @@ def test_the_same_scenes_on_another_area_are_other_reads(tmp_path):
     scene = noise(tmp_path, 200)
     one, other = area_at(600_120, 5_699_820, 900, 900), area_at(600_180, 5_699_820, 840, 600)
     a, b = (
-        load([scene], one, PLAIN, tiling_of(one)).red,
-        load([scene], other, PLAIN, tiling_of(other)).red,
+        load([scene], one, PLAIN, tiling_of(one)).bands[0][0],
+        load([scene], other, PLAIN, tiling_of(other)).bands[0][0],
     )
     together = dask.compute(a, b)
     for made, area in zip(together, (one, other), strict=True):
-        np.testing.assert_array_equal(made[0], window(scene.red, area.grid))
+        np.testing.assert_array_equal(made, window(scene.files["red"], area.grid))
 
 
 @pytest.mark.parametrize(
@@ -205,7 +207,7 @@ def test_a_coarser_grid_averages_what_is_there(tmp_path, resolution):
     area = area_at(600_600, 5_699_400, 1200, 1200, resolution)
     red, _, clear = read([scene], area)
     times = int(resolution // 10)
-    fine = window(scene.red, area.grid.zoom_to(resolution=10)).astype(float)
+    fine = window(scene.files["red"], area.grid.zoom_to(resolution=10)).astype(float)
     fine[fine == 0] = np.nan
     rows, columns = area.grid.shape
     blocks = fine.reshape(rows, times, columns, times).swapaxes(1, 2).reshape(rows, columns, -1)
@@ -214,7 +216,7 @@ def test_a_coarser_grid_averages_what_is_there(tmp_path, resolution):
         mean = np.nan_to_num(np.nanmean(blocks, axis=-1))
     assert np.abs(red[0] - mean).max() <= 0.5 + 1e-6
     if resolution == 20:
-        scl = window(scene.scl, area.grid)
+        scl = window(scene.files["scl"], area.grid)
         np.testing.assert_array_equal(clear[0], np.isin(scl, PLAIN.clear_classes))
 
 
@@ -285,7 +287,7 @@ def test_another_zone_is_read_as_a_warped_vrt_reads_it(two_zones):
     grid = ZONE_AREA.grid
     red, nir, _ = read(two_zones, ZONE_AREA)
     height, width = grid.shape
-    for made, href in ((red, two_zones[1].red), (nir, two_zones[1].nir)):
+    for made, href in ((red, two_zones[1].files["red"]), (nir, two_zones[1].files["nir"])):
         with (
             rasterio.open(href) as file,
             WarpedVRT(
@@ -305,7 +307,7 @@ def test_classes_of_another_zone_are_never_blended(two_zones):
     _, _, clear = read([scene], area)
     x, y = centres((area.grid.affine.c, area.grid.affine.f), 10, area.grid.shape)
     there = Transformer.from_crs("EPSG:32631", "EPSG:32632", always_xy=True).transform(x, y)
-    with rasterio.open(scene.scl) as file:
+    with rasterio.open(scene.files["scl"]) as file:
         scl = file.read(1)
         columns, rows = ~file.transform * there
     inside = (columns >= 0) & (rows >= 0) & (columns < 250) & (rows < 250)
@@ -348,7 +350,7 @@ def test_each_block_is_read_once(tmp_path, blocksize):
     (tmp_path / "items.json").write_text('{"features": []}')
     with StandIn(tmp_path) as server:
         hrefs = {b: f"{server.origin}/cogs/noise_{b}.tif" for b in ("red", "nir", "scl")}
-        remote = dataclasses.replace(scene, **hrefs)
+        remote = dataclasses.replace(scene, files=hrefs)
         got = read([remote], area, workers=1)
         for made, right in zip(got, expected(scene, area), strict=True):
             np.testing.assert_array_equal(made[0], right)

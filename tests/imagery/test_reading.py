@@ -5,8 +5,8 @@ import json
 import os
 import re
 import time
+from dataclasses import replace
 
-import dask
 import numpy as np
 import pytest
 import rasterio
@@ -23,7 +23,6 @@ from hydro_pipeline.parallel import Tries
 from hydro_pipeline.scenes.catalog import open_catalog
 from hydro_pipeline.scenes.http import Limits
 from hydro_pipeline.scenes.scene import Scene
-from hydro_pipeline.scenes.selection import select
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.simulation.answers import Answer
 from hydro_pipeline.simulation.season import simulate
@@ -31,7 +30,8 @@ from hydro_pipeline.simulation.server import Fault, Request, StandIn
 from hydro_pipeline.usecases.pipeline import Pipeline
 from hydro_pipeline.usecases.status import status
 from tests.support.areas import days_of
-from tests.support.noise_scenes import ANYWHERE
+from tests.support.noise_scenes import ANYWHERE, computed
+from tests.support.product import select
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +78,7 @@ def read(scenes, season, **settings):
         Settings.load(cloud_buffer_m=0, trusted=ANYWHERE, **settings),
         tiling_of(season.area("farm")),
     )
-    return dask.compute(made.red, made.nir, made.clear, scheduler="threads", num_workers=4)
+    return computed(made)
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +150,9 @@ def test_what_does_not_pass_is_one_error_and_no_pixel(api, scenes, season, truth
         read(scenes, season)
     assert time.monotonic() - started < 30
     message, scene = str(raised.value), next(s for s in scenes if "31UES" in s.id)
-    assert message.startswith(f"scene {scene.id}: {scene.red} could not be read (3 tries): ")
+    assert message.startswith(
+        f"scene {scene.id}: {scene.files['red']} could not be read (3 tries): "
+    )
     assert "\n" not in message
     api.fault = None  # GDAL must not remember the failure
     assert same(read(scenes, season), truth)
@@ -203,7 +205,7 @@ def test_files_on_this_machine_that_are_missing_cut_or_something_else(season, tm
             path.write_bytes(content)
         folder = season.directory / scenes[0].id
         hrefs = {"nir": str(folder / "B08.tif"), "scl": str(folder / "SCL.tif")}
-        return Scene(**{**vars(scenes[0]), **hrefs, "red": str(path)})
+        return replace(scenes[0], files={"red": str(path), **hrefs})
 
     whole = (season.directory / scenes[0].id / "B04.tif").read_bytes()
     assert read([local(whole)], season)[0].any()
@@ -350,10 +352,10 @@ def bucket(api, scenes, monkeypatch):
 
     def moved(scene: Scene) -> Scene:
         hrefs = {
-            band: f"s3://{getattr(scene, band).removeprefix(api.origin + '/')}"
-            for band in ("red", "nir", "scl")
+            band: f"s3://{href.removeprefix(api.origin + '/')}"
+            for band, href in scene.files.items()
         }
-        return Scene(**{**vars(scene), **hrefs})
+        return replace(scene, files=hrefs)
 
     return [moved(scene) for scene in scenes]
 

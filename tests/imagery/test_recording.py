@@ -4,7 +4,6 @@ import datetime as dt
 import json
 import sys
 
-import dask
 import numpy as np
 import pytest
 import rasterio
@@ -15,10 +14,11 @@ from hydro_pipeline.errors import InputError, SceneReadError
 from hydro_pipeline.imagery.load import load, tiling_of
 from hydro_pipeline.imagery.recording import record
 from hydro_pipeline.scenes.catalog import open_catalog
-from hydro_pipeline.scenes.selection import select
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.simulation.server import StandIn
 from hydro_pipeline.usecases.pipeline import Pipeline
+from tests.support.noise_scenes import computed
+from tests.support.product import select
 
 
 def seen(settings, area, first, last):
@@ -27,7 +27,7 @@ def seen(settings, area, first, last):
     for day, items in open_catalog(settings).scenes(area, first, last).items():
         selection = select(items)
         made = load(selection.scenes, area, settings, tiling_of(area))
-        pixels = dask.compute(made.red, made.nir, made.clear)
+        pixels = computed(made)
         decisions = [(s.id, s.baseline, s.updated, s.decision) for s in selection.scenes]
         days[day] = decisions, [r.reason for r in selection.refused], pixels
     return days

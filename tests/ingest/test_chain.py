@@ -10,7 +10,7 @@ from hydro_pipeline.area.area import Area
 from hydro_pipeline.composite.kernel import Seen
 from hydro_pipeline.cube.head import Id, look, open_head
 from hydro_pipeline.cube.read import Cube
-from hydro_pipeline.grid import Tiling
+from hydro_pipeline.grid import Pixels, Tiling
 from hydro_pipeline.ingest.chain import Chain, commit, make
 from hydro_pipeline.ingest.look_ahead import DayFound
 from hydro_pipeline.product import NODATA
@@ -36,7 +36,7 @@ def found(chain, value, rows):
     for tile in chain.tiling:
         ndvi = np.full(tile.shape, NODATA, np.int16)
         ndvi[: max(0, rows - tile.row)] = value
-        observed[tile] = Seen(ndvi, np.zeros((0, 5), np.int64))
+        observed[tile] = Seen(ndvi[None], np.zeros((0, 5), np.int64))
     return DayFound(Selection((), ()), None, observed)
 
 
@@ -46,7 +46,7 @@ def start(chain):
 
 def values(chain):
     cube = Cube.open(chain.store, "farm")
-    return [[cube.read(day)[0][row, 0].item() for row in (0, 50, 150)] for day in cube.days]
+    return [[cube.read(day).values[0, row, 0].item() for row in (0, 50, 150)] for day in cube.days]
 
 
 def test_each_day_is_made_on_the_one_before_and_handed_on(chain):
@@ -68,7 +68,7 @@ def test_a_composite_made_on_another_is_made_anew_on_what_is_stored(chain):
     first, head = found(chain, 5000, 100), start(chain)
     made = make(chain, head, day(0), first, None)
     head, _ = commit(chain, head, day(0), first, made, more=True)
-    brighter = {tile: (ndvi + 1, on) for tile, (ndvi, on) in made.pixels.items()}
+    brighter = {tile: Pixels(ndvi + 1, on) for tile, (ndvi, on) in made.pixels.items()}
     strayed = replace(made, pixels=brighter, id=Id())
     second = found(chain, 7000, 10)
     head, _ = commit(

@@ -20,6 +20,7 @@ from hydro_pipeline.settings import Settings
 from hydro_pipeline.simulation.server import Fault, StandIn
 from tests.support.areas import days_of, pixels, run, set_up, table
 from tests.support.noise_scenes import ANYWHERE, area_at, block_bytes, expected, noise
+from tests.support.product import FORMULAS
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +88,7 @@ def test_an_area_too_large_to_be_held_has_the_same_cube(season, made, tmp_path, 
     assert table(pipeline) == table(made)
     again = list(made.ingest_days("farm", days_of(season)))
     for ours, theirs in zip(reports, again, strict=True):
-        assert (ours.outcome, ours.mean_ndvi) == (theirs.outcome, theirs.mean_ndvi)
+        assert (ours.outcome, ours.mean) == (theirs.outcome, theirs.mean)
         assert (ours.preview == theirs.preview).all()
 
 
@@ -99,7 +100,7 @@ def test_strips_read_each_block_once(tmp_path, buffer_m):
     (tmp_path / "items.json").write_text('{"features": []}')
     with StandIn(tmp_path) as server:
         hrefs = {b: f"{server.origin}/cogs/noise_{b}.tif" for b in ("red", "nir", "scl")}
-        remote = dataclasses.replace(scene, **hrefs)
+        remote = dataclasses.replace(scene, files=hrefs)
         kept = Kept(area.grid, buffer_m)
         imagery = load([remote], area, settings, tiling_of(area, held=False), kept)
         blocks = observed(imagery, threads(4))
@@ -108,11 +109,11 @@ def test_strips_read_each_block_once(tmp_path, buffer_m):
             needed = block_bytes(tmp_path / f"noise_{band}.tif", area.grid)
             assert sent[f"noise_{band}.tif"] <= 1.05 * needed + 16_384
     red, nir, clear = expected(scene, area, settings)
-    whole = observe_block([red], [nir], [clear], imagery.offset, area.grid.shape.yx)
+    whole = observe_block([[red, nir]], [clear], imagery.offset, FORMULAS, area.grid.shape.yx)
     assert len({window.row for window in blocks}) == 3
     for window, block in blocks.items():
-        np.testing.assert_array_equal(block.ndvi, whole.ndvi[window.slices])
-    assert (whole.ndvi != NODATA).any()
+        np.testing.assert_array_equal(block.values, whole.values[:, *window.slices])
+    assert (whole.values != NODATA).any()
     assert buffer_m or not kept._pieces
 
 
@@ -133,7 +134,11 @@ def test_a_day_made_before_another_run_committed_is_made_anew(
     def without(self, *args):
         found = find(self, *args)
         others = tuple(item for item in found.items if item.id != missing)
-        return found if self is full.catalog else dataclasses.replace(found, items=others)
+        return (
+            found
+            if self is full.catalog(full.area("farm"))
+            else dataclasses.replace(found, items=others)
+        )
 
     monkeypatch.setattr(StaticCatalog, "_find", without)
     reports = short.ingest_days("farm", days)

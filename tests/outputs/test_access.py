@@ -40,7 +40,7 @@ def test_the_cube_is_lazy_float32_with_nan_and_crs(root, made):
     assert (cube.ndvi.dtype, cube.age.dtype) == (np.float32, np.float32)
     assert cube.rio.crs.to_epsg() == cube.odc.crs.epsg == 32631
     assert cube.odc.geobox == made.area("demo").grid
-    ndvi, observed_on = made.open("demo").cube.read(DAY)
+    (ndvi,), observed_on = made.open("demo").cube.read(DAY)
     day = cube.sel(time=str(DAY)).compute()
     expected = np.where(ndvi == -32768, np.nan, ndvi * 1e-4)
     np.testing.assert_allclose(day.ndvi, expected, atol=1e-7)

@@ -17,6 +17,7 @@ from hydro_pipeline.errors import FieldsError, InputError, MissingDayError
 from hydro_pipeline.outputs import colours as ramp
 from hydro_pipeline.outputs.exports import Export, Format, field_window
 from hydro_pipeline.product import NODATA
+from tests.support.product import NDVI
 
 FIRST, LAST = dt.date(2024, 4, 3), dt.date(2024, 4, 7)
 
@@ -36,7 +37,7 @@ def cube(made):
 def test_a_day_as_geotiffs(made, export, tmp_path):
     written = export.write(Format.COG, tmp_path / "maps")
     assert len(written) == 3 * 5
-    stored, observed_on = made.open("demo").cube.read(FIRST)
+    (stored,), observed_on = made.open("demo").cube.read(FIRST)
     with rasterio.open(tmp_path / "maps/demo_2024-04-03_ndvi.tif") as file:
         np.testing.assert_array_equal(file.read(1), stored)
         assert (file.nodata, file.scales, file.offsets) == (NODATA, (1e-4,), (0.0,))
@@ -49,7 +50,7 @@ def test_a_day_as_geotiffs(made, export, tmp_path):
         np.testing.assert_array_equal(file.read(1), age)
         assert file.nodata == -1
     with rasterio.open(tmp_path / "maps/demo_2024-04-03_visual.tif") as file:
-        np.testing.assert_array_equal(file.read(1), ramp.ndvi_class(stored))
+        np.testing.assert_array_equal(file.read(1), ramp.variable_class(stored, NDVI))
         assert file.colormap(1)[0] == (0, 0, 0, 0)
         assert file.colormap(1)[255] == (8, 63, 41, 255)
 
@@ -57,12 +58,12 @@ def test_a_day_as_geotiffs(made, export, tmp_path):
 def test_a_large_map_has_overviews(made):
     from odc.geo.geobox import GeoBox
 
-    from hydro_pipeline.outputs.cog import ndvi_cog
+    from hydro_pipeline.outputs.cog import variable_cog
 
     grid = GeoBox.from_bbox((600_000, 5_600_000, 612_000, 5_612_000), "EPSG:32631", resolution=10)
     pixels = np.full(grid.shape, 5000, np.int16)
     pixels[::2] = NODATA
-    with rasterio.MemoryFile(ndvi_cog(pixels, grid, {})) as memory, memory.open() as file:
+    with rasterio.MemoryFile(variable_cog(pixels, NDVI, grid, {})) as memory, memory.open() as file:
         assert file.overviews(1) == [2, 4]
         assert set(np.unique(file.read(1, out_shape=(600, 600)))) == {5000}
 
@@ -71,7 +72,7 @@ def test_a_large_map_has_overviews(made):
     (NODATA, 0), (-10_000, 1), (-2000, 1), (10_000, 255), (4000, 128),
 ])  # fmt: skip
 def test_classes_of_colour(value, expected):
-    assert ramp.ndvi_class(np.array([value], np.int16)).item() == expected
+    assert ramp.variable_class(np.array([value], np.int16), NDVI).item() == expected
 
 
 @pytest.mark.parametrize(

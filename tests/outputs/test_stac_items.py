@@ -150,7 +150,7 @@ def test_odc_stac_loads_the_cube_again(pipeline, items):
     loaded = odc.stac.load(items, bands=["ndvi", "age"])
     assert loaded.odc.geobox == pipeline.area("demo").grid
     for n, day in enumerate(DAYS):
-        ndvi, _ = pipeline.open("demo").cube.read(day)
+        (ndvi,), _ = pipeline.open("demo").cube.read(day)
         np.testing.assert_array_equal(loaded.ndvi[n], ndvi)
         assert loaded.ndvi.nodata == -32768
         np.testing.assert_array_equal(loaded.age[n] == -1, ndvi == -32768)

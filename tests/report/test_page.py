@@ -10,13 +10,14 @@ import pytest
 from pyproj import Transformer
 
 from hydro_pipeline.days import day_number
-from hydro_pipeline.outputs.colours import ndvi_class
+from hydro_pipeline.outputs.colours import variable_class
 from hydro_pipeline.report.blocks import pack
 from hydro_pipeline.report.frames import MAX_PIXELS
 from hydro_pipeline.report.page import page, write_report
 from hydro_pipeline.report.series import series
 from hydro_pipeline.usecases.pipeline import Pipeline
 from tests.support.browser import PHONE, chromium, visit
+from tests.support.product import NDVI
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +184,7 @@ def large_content():
         pixels += np.count_nonzero(clear)
         if pixels <= MAX_PIXELS:
             ndvi = (land + rng.normal(0, 0.02, (side, side))) * 10_000
-            pictures[n] = pack(ndvi_class(ndvi.astype(np.int16)) * clear)
+            pictures[n] = pack(variable_class(ndvi.astype(np.int16), NDVI) * clear)
     scenes = [["S2A_31UFS_20250101_0_L2A", 0.5]] * 2
     square = np.array([[0, 0], [180, 0], [180, 180], [0, 180]])
     corners = [(50 + 270 * (n % 23), 50 + 270 * (n // 23)) for n in range(fields)]
@@ -195,7 +196,7 @@ def large_content():
             {"id": name, "planted": str(planted), "parts": [[(square + corner).tolist()]]}
             for name, corner in zip(ids, corners, strict=True)
         ],
-        "series": series(rows, [(name, planted) for name in ids], first, days),
+        "series": series(rows, NDVI, [(name, planted) for name in ids], first, days),
         "frames": {"step": 1, "shape": [side, side], "days": pictures},
     }
 

@@ -20,15 +20,16 @@ from hydro_pipeline.days import day_number
 from hydro_pipeline.defs.build import build_defs
 from hydro_pipeline.defs.names import AREA_TAG, key
 from hydro_pipeline.errors import MissingDayError
-from hydro_pipeline.outputs.colours import ndvi_class
+from hydro_pipeline.outputs.colours import variable_class
 from hydro_pipeline.product import NODATA
 from hydro_pipeline.report import frames as frames_module
 from hydro_pipeline.report.blocks import pack
 from hydro_pipeline.report.frames import frames
 from hydro_pipeline.report.page import write_report
-from hydro_pipeline.report.series import COLUMNS, series
+from hydro_pipeline.report.series import columns, series
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.usecases.pipeline import Pipeline
+from tests.support.product import NDVI
 
 
 def unpack(text, dtype, width):
@@ -50,7 +51,7 @@ def test_packed_numbers_come_back(array):
 
 def test_statistics_come_back_within_their_unit(pipeline, reported):
     rows = pipeline.open("demo").stats()
-    for column in COLUMNS:
+    for column in columns(NDVI):
         kept = reported.content["series"][column.name]
         numbers = unpack(kept["data"], kept["dtype"], 10)
         values = np.where(numbers == kept["none"], np.nan, numbers * kept["unit"])
@@ -64,11 +65,11 @@ def test_a_missing_row_is_none_and_a_foreign_one_left_out():
             "field_id": ["B", "Z", "A", "B"],
             "planting_date": [dt.date(1970, 1, 1)] * 3 + [dt.date(1970, 1, 3)],
             "date": pa.array([1, 1, 9, 2], pa.int32()).cast(pa.date32()),
-            **{column.source: [0.5, 0.6, None, 0.7] for column in COLUMNS},
+            **{column.source: [0.5, 0.6, None, 0.7] for column in columns(NDVI)},
         }
     )
     seasons = [(field_id, dt.date(1970, 1, 1)) for field_id in ("A", "B")]
-    packed = series(rows, seasons, dt.date(1970, 1, 1), 3)
+    packed = series(rows, NDVI, seasons, dt.date(1970, 1, 1), 3)
     numbers = unpack(packed["mean"]["data"], "int16", 3)
     assert numbers.tolist() == [[NODATA] * 3, [NODATA, 5000, NODATA]]
 
@@ -94,10 +95,10 @@ def test_pictures_carried_forward_are_the_cube(pipeline, monkeypatch, limit):
     assert (pictures.step > 1) == (limit == 20_000)
     for n in (0, 4, 9):
         ndvi, age = carried_forward(pictures, cube.days[: n + 1])
-        stored, on = cube.read(cube.days[n])
+        (stored,), on = cube.read(cube.days[n])
         thin = (slice(None, None, pictures.step),) * 2
         stored, on = stored[thin], on[thin]
-        np.testing.assert_array_equal(ndvi, ndvi_class(stored))
+        np.testing.assert_array_equal(ndvi, variable_class(stored, NDVI))
         expected = np.where(stored == NODATA, -1, day_number(cube.days[n]) - on.astype(int))
         np.testing.assert_array_equal(age, expected)
 

@@ -19,10 +19,10 @@ from hydro_pipeline.scenes.catalog import open_catalog
 from hydro_pipeline.scenes.day_record import day_record, from_bytes, to_bytes
 from hydro_pipeline.scenes.http import Limits
 from hydro_pipeline.scenes.safe_json import safe_json
-from hydro_pipeline.scenes.selection import select
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.simulation.server import Fault, StandIn
 from tests.scenes.test_selection import spots
+from tests.support.product import PRODUCT, select
 
 DATA = Path(__file__).parents[1] / "data"
 SHARED = Path(__file__).parents[3] / "shared"
@@ -254,8 +254,8 @@ def test_an_item_with_any_value_anywhere_is_used_as_it_is_or_refused_by_name(whe
         for scene in selection.scenes:
             told = broken["properties"]
             assert item.properties["datetime"] == told["datetime"]
-            for band in ("red", "nir", "scl"):
-                assert getattr(scene, band).endswith(broken["assets"][band]["href"])
+            for band in PRODUCT.files:
+                assert scene.files[band.name].endswith(broken["assets"][band.name]["href"])
                 _source_grid(scene, band)
             assert scene.offset in (0.0, -0.1)
         to_bytes(day_record("a", MARCH[0], selection, COUNTS[: len(selection.scenes)], 1, "x"))

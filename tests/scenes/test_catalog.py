@@ -196,12 +196,12 @@ def test_an_area_beside_every_scene_is_told_apart_from_days_without_scenes(tmp_p
 def test_a_collection_that_the_catalog_does_not_have_is_no_day_without_scenes(tmp_path):
     nothing = dt.date(2021, 1, 1), dt.date(2021, 1, 2)
     with StandIn(directory_of(tmp_path, fixture("reprocessed"))) as api:
-        wrong = open_catalog(Settings.load(catalog=api.url, collection="sentinel-2-l2"))
+        wrong = open_catalog(Settings.load(catalog=api.url, collection="s2_l2a"))
         for days in (MARCH, nothing):
             with pytest.raises(CatalogAnswerError) as caught:
                 wrong.scenes(ALPS, *days)
             assert str(caught.value) == (
-                f"catalog {api.url}: has no collection sentinel-2-l2, but sentinel-2-l2a; "
+                f"catalog {api.url}: has no collection s2_l2a, but sentinel-2-l2a; "
                 "check HYDRO_COLLECTION"
             )
         api.reset_counts()

@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hydro_pipeline.scenes.choice import choose, skip
 from hydro_pipeline.scenes.item import parse_item
 from hydro_pipeline.scenes.scene import Decision, Verdict
-from hydro_pipeline.scenes.selection import select
+from tests.support.product import choose, select, skip
 
 DATA = Path(__file__).parents[1] / "data"
 NOW = dt.datetime(2026, 5, 1, tzinfo=dt.UTC)

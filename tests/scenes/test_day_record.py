@@ -19,10 +19,10 @@ from hydro_pipeline.scenes.day_record import (
     warnings_of,
 )
 from hydro_pipeline.scenes.item import parse_item
-from hydro_pipeline.scenes.selection import select
 from hydro_pipeline.settings import OffsetCheck, Settings
 from hydro_pipeline.storage.keys import scenes_key
 from hydro_pipeline.usecases.pipeline import Pipeline
+from tests.support.product import select
 
 DATA = Path(__file__).parents[1] / "data"
 DAY = dt.date(2020, 3, 5)

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from hydro_pipeline.errors import CatalogAnswerError, SceneError
 from hydro_pipeline.scenes.item import parse_item
 from hydro_pipeline.scenes.scene import Refusal
-from hydro_pipeline.scenes.selection import check_usable, contradiction, select
+from hydro_pipeline.scenes.selection import check_usable, contradiction
 from hydro_pipeline.scenes.sentinel2 import offset_finding
+from tests.support.product import select
 
 DATA = Path(__file__).parents[1] / "data"
 RECORDED = Path(__file__).parents[3] / "shared" / "earth-search"
@@ -459,6 +460,6 @@ def test_any_broken_item_is_used_rightly_or_refused_in_words(place, value, remov
     assert len(selection.scenes) + len(selection.refused) == 2
     for scene in selection.scenes:
         assert scene.offset in (0.0, -0.1)
-        assert all(isinstance(href, str) for href in (scene.red, scene.nir, scene.scl))
+        assert all(isinstance(href, str) for href in scene.hrefs)
         untouched = place[0] not in ("properties", "collection")
         assert not untouched or scene.id != GOOD["id"] or scene.offset == -0.1

@@ -75,7 +75,7 @@ def run(folder, tmp_path, **settings) -> Pipeline:
 
 def composites(pipeline) -> dict[dt.date, np.ndarray]:
     cube = pipeline.open("mol").cube
-    return {day: cube.read(day)[0] for day in cube.days}
+    return {day: cube.read(day).values[0] for day in cube.days}
 
 
 def used(pipeline, day) -> dict:

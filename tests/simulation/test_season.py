@@ -16,9 +16,9 @@ from pystac.validation import validate_dict
 from rasterio.windows import Window, from_bounds
 from shapely.geometry import box, shape
 
-from hydro_pipeline.imagery.cloud_mask import clear_mask
 from hydro_pipeline.simulation.land import NOTICE, Cover
 from hydro_pipeline.simulation.season import Season, simulate
+from tests.support.product import clear_mask
 
 SHARED = Path(__file__).parents[3] / "shared"
 FIRST = dt.date(2024, 5, 1)

@@ -67,7 +67,7 @@ def test_a_late_field_reads_its_chunks_and_nothing_else(season, tmp_path, monkey
         assert len(under) < len(cube.tiling)
 
     with dg.DagsterInstance.get() as instance:
-        asked = dg.AssetKey(["farm", "ndvi_composite"])
+        asked = dg.AssetKey(["farm", "composite"])
         events = instance.fetch_materializations(asked, limit=1000).records
         assert len(events) == DAYS
         runs = instance.get_runs()

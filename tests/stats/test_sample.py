@@ -7,6 +7,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from hydro_pipeline import grid
 from hydro_pipeline.grid import Tiling
 from hydro_pipeline.stats import kernel
 from hydro_pipeline.stats import sample as module
@@ -14,6 +15,7 @@ from hydro_pipeline.stats import update as field_stats
 from hydro_pipeline.stats.runs import Runs, Weights
 from hydro_pipeline.stats.sample import AlikeDays, Amount, Sampler, Samplers
 from hydro_pipeline.usecases.pipeline import Pipeline
+from tests.support.product import PRODUCT
 
 DAY = dt.date(2024, 5, 1)
 
@@ -22,6 +24,7 @@ class Pixels:
     """A cube of one day in memory, 10 x 45 pixels in chunks of 4, that notes what is asked."""
 
     tiling = Tiling((10, 45), 4)
+    product = PRODUCT
 
     def __init__(self):
         self.ndvi = np.arange(450, dtype=np.int16).reshape(self.tiling.shape)
@@ -29,7 +32,8 @@ class Pixels:
 
     def read(self, day, window):
         self.asked.append(tuple((s.start, s.stop) for s in window.slices))
-        return self.ndvi[window.slices], self.ndvi[window.slices] + np.int16(1000)
+        ndvi = self.ndvi[window.slices]
+        return grid.Pixels(ndvi[None], ndvi + np.int16(1000))
 
 
 @pytest.mark.parametrize("sorted_at_once", [1, 3, 100])
@@ -42,7 +46,7 @@ def test_each_chunk_under_a_field_is_asked_for_once_and_no_other(sorted_at_once,
     cube = Pixels()
     sampler = Sampler(cube, weights)
     sample = sampler.read(DAY)
-    assert np.array_equal(sample.ndvi, cube.ndvi[row, col])
+    assert np.array_equal(sample.values[0], cube.ndvi[row, col])
     assert np.array_equal(sample.observed_on, cube.ndvi[row, col] + 1000)
     assert cube.asked == [
         ((0, 4), (0, 4)),
@@ -104,10 +108,11 @@ def test_memory_is_that_of_the_pixels_once_not_of_their_copies(monkeypatch):
 
     class Wide:
         tiling = Tiling((side, side), 250)
+        product = PRODUCT
 
         def read(self, day, window):
             values = np.full(window.shape, window.col, np.int16)
-            return values, values
+            return grid.Pixels(values[None], values)
 
     under = AlikeDays(Samplers(Wide(), weights.subset, 1), map).under
     under(DAY, np.array([0]))

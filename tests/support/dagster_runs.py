@@ -12,7 +12,7 @@ from dagster._core.remote_origin import (
 from hydro_pipeline.defs.names import AREA_TAG, ASKED_BY_TAG, key, range_tags
 
 
-def add_run(instance, status, asset="ndvi_composite", area="farm", job="__ASSET_JOB", **tags):
+def add_run(instance, status, asset="composite", area="farm", job="__ASSET_JOB", **tags):
     run = dg.DagsterRun(
         job_name=job,
         status=status,

@@ -60,13 +60,14 @@ class Forks:
 
 def serve() -> int:
     """Do what the next line says; the exit code."""
+    from hydro_pipeline.composite.formulas import Formulas
     from hydro_pipeline.ingest.blocks import load_kernels
     from hydro_pipeline.settings import Settings
     from hydro_pipeline.stats.kernel import load_kernel
     from hydro_pipeline.usecases.pipeline import Pipeline
     from tests.support.killed_operations import OPERATIONS
 
-    load_kernels()
+    load_kernels(Formulas.of(Settings.load().product))
     load_kernel()
     line = sys.stdin.readline()
     if not line:

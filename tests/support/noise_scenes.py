@@ -3,6 +3,7 @@
 import math
 from pathlib import Path
 
+import dask
 import numpy as np
 import rasterio
 from odc.geo.geobox import GeoBox
@@ -10,11 +11,11 @@ from pyproj import Transformer
 from rasterio.windows import from_bounds
 
 from hydro_pipeline.area.area import Area
-from hydro_pipeline.imagery.cloud_mask import clear_mask
+from hydro_pipeline.imagery.load import Imagery
 from hydro_pipeline.scenes.item import parse_item
 from hydro_pipeline.scenes.scene import Scene
-from hydro_pipeline.scenes.selection import select
 from hydro_pipeline.settings import Settings
+from tests.support.product import clear_mask, select
 
 ANYWHERE = "127.0.0.1,/"
 """As `HYDRO_TRUSTED`: whatever tests serve, and every file of this machine."""
@@ -33,10 +34,18 @@ def expected(scene: Scene, area: Area, settings: Settings = PLAIN) -> list[np.nd
     """Red, nir, clear of a scene in the area's CRS, read independently."""
     buffer_px = math.ceil(settings.cloud_buffer_m / area.resolution)
     margin = 6 * math.ceil(buffer_px / 6)
-    scl = window(scene.scl, area.grid.pad(margin)).repeat(2, axis=0).repeat(2, axis=1)
+    scl = window(scene.files["scl"], area.grid.pad(margin)).repeat(2, axis=0).repeat(2, axis=1)
     clear = clear_mask(scl, settings.clear_classes, buffer_px)
     inside = slice(margin, -margin or None)
-    return [window(h, area.grid) for h in (scene.red, scene.nir)] + [clear[inside, inside]]
+    bands = [window(scene.files[name], area.grid) for name in ("red", "nir")]
+    return [*bands, clear[inside, inside]]
+
+
+def computed(made: Imagery, num_workers: int = 4) -> list[np.ndarray]:
+    """Each band of some imagery, then what is clear; (scene, y, x) each."""
+    arrays = [*zip(*made.bands, strict=True), made.clear]
+    done = dask.compute(*map(list, arrays), scheduler="threads", num_workers=num_workers)
+    return [np.array(each) for each in done]
 
 
 def write(path: Path, pixels: np.ndarray, crs: str, corner: tuple, metres: float, **options) -> str:

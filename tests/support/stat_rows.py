@@ -10,6 +10,7 @@ from hydro_pipeline.fields.fields import Field, FieldsReading
 from hydro_pipeline.settings import ZonalWeights
 from hydro_pipeline.stats.schema import to_rows
 from hydro_pipeline.stats.stale import Wanted
+from tests.support.product import PRODUCT, SCHEMA
 
 DAY = dt.date(2024, 5, 1)
 
@@ -17,7 +18,7 @@ DAY = dt.date(2024, 5, 1)
 def wanted(*fields):
     """Fields from (id, planting date, side in degrees)."""
     made = [Field(i, planted, box(5, 51, 5 + side, 51 + side), "f") for i, planted, side in fields]
-    return Wanted.of(FieldsReading(tuple(made)).planted(ZonalWeights.COVERAGE))
+    return Wanted.of(FieldsReading(tuple(made)).planted(ZonalWeights.COVERAGE), PRODUCT.version)
 
 
 def rows(ids, hashes, revision=1, mean=0.5):
@@ -39,7 +40,7 @@ def rows(ids, hashes, revision=1, mean=0.5):
             )
         },
     }  # fmt: skip
-    return to_rows(columns)
+    return to_rows(columns, SCHEMA)
 
 
 def of(w, *ids, revision=1, mean=0.5):

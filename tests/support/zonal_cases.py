@@ -15,6 +15,7 @@ from hydro_pipeline.fields.file import LONLAT, reprojected
 from hydro_pipeline.settings import ZonalWeights
 from hydro_pipeline.stats.kernel import statistics
 from hydro_pipeline.stats.runs import Weights
+from tests.support.product import NDVI
 
 COVERAGE, CENTRE = ZonalWeights.COVERAGE, ZonalWeights.CENTRE
 NODATA = -32768
@@ -50,7 +51,7 @@ def table(
     if observed_on is None:
         observed_on = np.where(ndvi == NODATA, NODATA, DAY).astype(np.int16)
     at = pixels(weights)[:2]
-    return statistics(weights, ndvi[at], observed_on[at], DAY)
+    return statistics(weights, ndvi[at][None], observed_on[at], DAY, [NDVI])
 
 
 def pixels(weights: Weights, field: int | None = None) -> tuple[NDArray[Any], ...]:

@@ -31,7 +31,7 @@ def test_the_composite_is_the_truth_where_it_was_seen(season, made):
     cube = Cube.open(made.store, "farm")
     errors = []
     for n, day in enumerate(cube.days):
-        ndvi, on = cube.read(day)
+        (ndvi,), on = cube.read(day)
         seen = on == (day - dt.date(1970, 1, 1)).days
         errors.append(np.abs(ndvi[seen] * 1e-4 - season.truth(day)[seen]))
         assert (ndvi[on == NODATA] == NODATA).all()
@@ -290,9 +290,9 @@ def test_the_preview_is_the_cube_thinned(season, tmp_path):
     report = next(iter(pipeline.ingest_days("farm", days_of(season)[:1])))
     cube = Cube.open(pipeline.store, "farm")
     step = -(-max(cube.shape) // 300)
-    ndvi, on = cube.read(report.day)
+    (ndvi,), on = cube.read(report.day)
     assert np.array_equal(report.preview, ndvi[::step, ::step])
     expected = np.where(on == NODATA, -1, (report.day - dt.date(1970, 1, 1)).days - on)
     assert np.array_equal(report.preview_age, expected[::step, ::step])
-    assert report.mean_ndvi == pytest.approx(ndvi[ndvi != NODATA].mean() * 1e-4)
+    assert report.mean == pytest.approx(ndvi[ndvi != NODATA].mean() * 1e-4)
     assert report.valid_fraction == np.mean(ndvi != NODATA)

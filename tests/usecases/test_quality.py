@@ -115,14 +115,14 @@ def test_wrong_composite_blocks_the_statistics_of_its_run(season, pipeline, monk
             .resolve_implicit_global_asset_job_def()
             .execute_in_process(
                 instance=instance,
-                asset_selection=[key("farm", "ndvi_composite"), key("farm", "field_stats")],
+                asset_selection=[key("farm", "composite"), key("farm", "field_stats")],
                 tags=range_tags(season.first_day, season.first_day),
                 raise_on_error=False,
             )
         )
     assert not result.success
     made = {e.asset_key for e in result.get_asset_materialization_events()}
-    assert made == {key("farm", "ndvi_composite")}
+    assert made == {key("farm", "composite")}
 
 
 def test_a_broken_fields_file_has_one_answer(season, pipeline):

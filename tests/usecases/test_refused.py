@@ -163,7 +163,7 @@ def test_a_day_with_nothing_but_a_broken_item_is_refused_not_without_a_scene(
 
 def test_a_wrong_collection_commits_nothing(season, tmp_path):
     with StandIn(season.directory) as api:
-        pipeline = set_up(season, tmp_path, catalog=api.url, collection="sentinel-2-l1c")
-        with pytest.raises(CatalogAnswerError, match="has no collection sentinel-2-l1c, but sent"):
+        pipeline = set_up(season, tmp_path, catalog=api.url, collection="s2_l2a")
+        with pytest.raises(CatalogAnswerError, match="has no collection s2_l2a, but sent"):
             list(pipeline.ingest_days("farm", days_of(season)))
     assert pipeline.open("farm").cube is None

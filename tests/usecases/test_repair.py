@@ -29,6 +29,7 @@ from hydro_pipeline.usecases.verify import noted, verify
 from tests.support.areas import AREA, days_of, pixels, put_late_fields, run, set_up, table
 from tests.support.buckets import make_bucket
 from tests.support.damage import KINDS, harm, objects
+from tests.support.product import SCHEMA
 
 DAYS = 5
 CHUNKS, MANIFESTS, SNAPSHOTS = (f"cubes/{AREA}/{n}" for n in ("chunks", "manifests", "snapshots"))
@@ -273,7 +274,7 @@ def test_a_damaged_day_does_not_keep_other_days_from_their_rows(season, pipeline
 def test_rows_that_are_not_what_the_cube_gives_are_found_and_mended(pipeline, expected):
     """Hash and revision say nothing of a value that changed."""
     day = days_of_cube(pipeline)[2]
-    rows = read_day(pipeline.store, AREA, day).rows
+    rows = read_day(pipeline.store, AREA, day, SCHEMA).rows
     at = rows.column_names.index("ndvi_mean")
     first = rows["ndvi_mean"].to_pylist()
     wrong = rows.set_column(at, rows.schema.field(at), [[first[0] + 0.01, *first[1:]]])

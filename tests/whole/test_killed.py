@@ -26,6 +26,7 @@ from tests.support.fault_proxy import Fault, FaultProxy, Kind
 from tests.support.killed import Forks
 from tests.support.killed_operations import OPERATIONS
 from tests.support.operations import DAYS, begun, tiny_season
+from tests.support.product import SCHEMA
 
 KILLS = 7
 """Of each operation in each place, before its end: 112 of all."""
@@ -180,7 +181,7 @@ def outcome(place: Place, operation: str, before: Any, expected: Any) -> str:
             if found not in (before.get(day), after.get(day)):
                 return f"lost: {day} is neither as before nor as after"
         for day in stored_days(place.pipeline.store, AREA):
-            if read_day(place.pipeline.store, AREA, day).broken:
+            if read_day(place.pipeline.store, AREA, day, SCHEMA).broken:
                 return f"lost: the rows of {day} are half written"
         OPERATIONS[operation](place.pipeline, place.folder)
     except Exception as error:

@@ -7,13 +7,14 @@ import pytest
 
 from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.errors import CubeMeaningError
-from hydro_pipeline.product import PRODUCT, Column
+from hydro_pipeline.product import Column
 from hydro_pipeline.settings import Settings
-from hydro_pipeline.stats import schema, table
 from hydro_pipeline.stats.kernel import Summary
+from hydro_pipeline.stats.schema import schema_of
 from hydro_pipeline.stats.table import read_day, write_day
 from hydro_pipeline.usecases.pipeline import Pipeline
 from tests.support.made_by_0_1_0 import DAYS, FIRST, lay_out, season_of
+from tests.support.product import PRODUCT
 
 MADE = [FIRST + dt.timedelta(n) for n in range(DAYS)]
 NEXT = FIRST + dt.timedelta(DAYS)
@@ -57,7 +58,7 @@ EDITS = {
 
 @pytest.mark.parametrize("sentence", EDITS)
 def test_other_pixels_are_not_put_beside_those_that_are_there(pipeline, monkeypatch, sentence):
-    monkeypatch.setattr("hydro_pipeline.settings.PRODUCT", EDITS[sentence])
+    monkeypatch.setattr(Settings, "product", EDITS[sentence])
     for use in (
         lambda: list(pipeline.ingest_days("farm", [NEXT])),
         lambda: list(pipeline.update_field_stats("farm", MADE)),
@@ -90,8 +91,6 @@ def add_statistic(monkeypatch):
 
     monkeypatch.setattr(Summary, "on", on)
     monkeypatch.setattr(type(PRODUCT), "columns", property(lambda product: columns))
-    for module in (schema, table):
-        monkeypatch.setattr(module, "SCHEMA", schema.schema_of(PRODUCT))
 
 
 def test_a_new_statistic_makes_history_stale_and_recomputed(pipeline, monkeypatch):
@@ -121,7 +120,7 @@ def test_a_new_statistic_makes_history_stale_and_recomputed(pipeline, monkeypatc
 
 def test_a_row_made_anew_leaves_the_others_of_its_file_stale(pipeline, monkeypatch):
     add_statistic(monkeypatch)
-    file = read_day(pipeline.store, "farm", MADE[0])
+    file = read_day(pipeline.store, "farm", MADE[0], schema_of(PRODUCT))
     wanted = Pipeline(pipeline.settings).open("farm").wanted.hashes[0]
     place = file.rows.schema.get_field_index("field_hash")
     one = file.rows.slice(0, 1).set_column(place, file.rows.schema.field(place), [[wanted]])
