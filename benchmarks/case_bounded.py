@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import shapely
-from numpy.typing import NDArray
 from shapely import Polygon, box
 
 from benchmarks.bench import Bench
@@ -26,15 +25,19 @@ class Cube:
 
     def __init__(self) -> None:
         from hydro_pipeline.grid import Tiling
+        from hydro_pipeline.settings import Settings
 
         self.tiling = Tiling((SIDE, SIDE), CHUNK)
+        self.product = Settings.load().product
 
-    def read(self, day: dt.date, window: Any) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
+    def read(self, day: dt.date, window: Any) -> Any:
         """NDVI from 0 to 0.9999, seen on days 0 to 30."""
+        from hydro_pipeline.grid import Pixels
+
         rows = np.arange(window.row, window.bottom, dtype=np.int32)[:, None]
         cols = np.arange(window.col, window.right, dtype=np.int32)
         mixed = rows * 7919 + cols * 104_729
-        return (mixed % 10_000).astype(np.int16), (mixed % 31).astype(np.int16)
+        return Pixels((mixed % 10_000).astype(np.int16)[None], (mixed % 31).astype(np.int16))
 
 
 def run(bench: Bench) -> Iterator[Row]:

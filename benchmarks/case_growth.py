@@ -26,7 +26,7 @@ from hydro_pipeline.cube.maintain import maintain
 from hydro_pipeline.cube.read import Cube, open_repository
 from hydro_pipeline.cube.target import Target
 from hydro_pipeline.days import day_number
-from hydro_pipeline.grid import Tiling, Window
+from hydro_pipeline.grid import Pixels, Tiling, Window
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.storage.store import Store
 
@@ -137,9 +137,9 @@ def _put(head: Head, number: int, seen: bool) -> tuple[Head, float]:
     written = []
     for window in Tiling(head.target.area.grid.shape.yx, 1024):
         before = new = edit.part.previous(window)
-        rows, cols = before[0].shape
+        rows, cols = before.observed_on.shape
         if seen:
-            new = pixels["ndvi"][:rows, :cols], pixels["on"][:rows, :cols]
+            new = Pixels(pixels["ndvi"][None, :rows, :cols], pixels["on"][:rows, :cols])
         written.append(edit.part.write(window, new, before))
     scenes = [f"S2A_31UFS_{day:%Y%m%d}_0_L2A"] * 2
     _, head = edit.commit(written, int(seen), {"scenes": scenes, "run_id": "x" * 36}, Id())

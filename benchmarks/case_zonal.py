@@ -73,6 +73,7 @@ def _ours(count: int, way: ZonalWeights) -> Any:
     import datetime as dt
 
     from hydro_pipeline.fields.fields import Field
+    from hydro_pipeline.indices import INDICES
     from hydro_pipeline.stats.kernel import statistics
     from hydro_pipeline.stats.weights import build_weights
 
@@ -85,13 +86,14 @@ def _ours(count: int, way: ZonalWeights) -> Any:
     weights = build_weights(fields, GRID, way)
     ndvi = _pixels(polygons)
     on = np.full(ndvi.shape, 100, np.int16)
-    statistics(weights.subset(np.arange(1)), ndvi[:1, 0], on[:1, 0], 100)
+    variables = [INDICES["ndvi"]]
+    statistics(weights.subset(np.arange(1)), ndvi[:1, :1], on[:1, 0], 100, variables)
     began = time.perf_counter()
     row, col, length, _ = weights.runs
     across = np.arange(weights.at[-1]) - np.repeat(weights.at[:-1], length)
     at = np.repeat(row, length), np.repeat(col, length) + across
     sample, seen = ndvi[at], on[at]
-    columns = statistics(weights, sample, seen, 100)
+    columns = statistics(weights, sample[np.newaxis], seen, 100, variables)
     seconds = time.perf_counter() - began
     return seconds, {name: columns[column] for name, column in COLUMNS.items()}
 
