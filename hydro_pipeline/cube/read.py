@@ -7,7 +7,7 @@ composite[t] = observed[t] where clear, else composite[t-1].
 import asyncio
 import contextlib
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -20,6 +20,7 @@ from odc.geo.geobox import GeoBox
 
 from hydro_pipeline.cube.damage import damage, damages
 from hydro_pipeline.cube.layout import ARRAYS, DAILY, MEANING, completed, repository_config
+from hydro_pipeline.cube.twice import twice
 from hydro_pipeline.cube.waiting import limit_zarr, sync
 from hydro_pipeline.days import number_day
 from hydro_pipeline.errors import (
@@ -59,7 +60,9 @@ class Cube:
     @classmethod
     def open(cls, store: Store, area_name: str) -> "Cube | None":
         """The cube as of now, or None if no day was ever committed."""
-        return cls.of(store, area_name, open_repository(store, area_name))
+        return twice(
+            store, area_name, lambda: cls.of(store, area_name, open_repository(store, area_name))
+        )
 
     @classmethod
     def of(
@@ -171,7 +174,8 @@ class Cube:
         window touches and array. Raises `DamagedCubeError` where a chunk is lost or damaged.
         """
         window = window or Window.whole(self.shape)
-        return read_pixels(self.url, self._arrays, self.index(day), day, window)
+        index = self.index(day)
+        return read_pixels(self.url, self._arrays, index, day, window, self._arrays_anew)
 
     def prefetch(self, day: dt.date) -> None:
         """Fetch what says where the day's chunks are, so that reading them need not wait for it."""
@@ -194,6 +198,16 @@ class Cube:
     @cached_property
     def _arrays(self) -> dict[str, Any]:
         return dict(self.group.arrays())
+
+    def _arrays_anew(self) -> dict[str, Any]:
+        """The arrays without what was kept of answers: Icechunk keeps those that were cut, too."""
+        storage = self.repository.storage
+        self.repository = sync(icechunk.Repository.open_async(storage, config=repository_config()))
+        snapshot = self.session.snapshot_id
+        self.session = sync(self.repository.readonly_session_async(snapshot_id=snapshot))
+        self.group = zarr.open_group(self.session.store, mode="r")
+        self._arrays = dict(self.group.arrays())
+        return self._arrays
 
 
 def open_repository(store: Store, area_name: str) -> icechunk.Repository | None:
@@ -228,11 +242,17 @@ def read_parts(parts: Sequence[tuple[Any, Any]]) -> list[NDArray[Any]]:
 
 
 def read_pixels(
-    url: str, arrays: Mapping[str, Any], index: int, day: dt.date, window: Window
+    url: str,
+    arrays: Mapping[str, Any],
+    index: int,
+    day: dt.date,
+    window: Window,
+    anew: Callable[[], Mapping[str, Any]] | None = None,
 ) -> Pixels:
     """The `day`, at position `index` of the `arrays` by name, in a window.
 
-    Raises `DamagedCubeError`, which names the first chunk that is lost or damaged.
+    Where the store's answers were not whole, it is read once more from the arrays that `anew`
+    gives. Raises `DamagedCubeError`, which names the first chunk that is lost or damaged.
     """
     with translated(url):
         try:
@@ -244,7 +264,11 @@ def read_pixels(
             tiling = Tiling((height, width), int(arrays[ARRAYS[0]].chunks[1]))
             for found in damages(arrays, index, tiling.under(window)):
                 raise found.error(url, day) from error
-            raise StoreUnavailableError(f"{url}: {day} could not be read at first") from error
+            if anew is not None:
+                return read_pixels(url, anew(), index, day, window)
+            raise StoreUnavailableError(
+                f"{url}: the store's answers for {day} were cut short; try again later"
+            ) from error
     return ndvi, on
 
 
