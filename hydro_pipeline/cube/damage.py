@@ -18,8 +18,9 @@ from hydro_pipeline.storage.keys import cube_area
 
 CUT_SHORT = ("InvalidRange", "range was invalid")
 """What a bucket and a directory say of bytes beyond the end of an object."""
-UNDERWAY = "streaming error"
-"""What Icechunk says where an answer broke off."""
+UNDERWAY, DIFFERENT = "streaming error", "checksum mismatch"
+"""What Icechunk says where an answer broke off; and also where all of it that came is not what the
+bucket says."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def damage(error: BaseException) -> str | None:
             return "cut short"
         if not isinstance(error, icechunk.FormatError) and not text.startswith("I/O error"):
             return None
-        if UNDERWAY in text:
+        if UNDERWAY in text and DIFFERENT not in text:
             return None
     elif not isinstance(error, RuntimeError | ValueError | TypeError):
         return None
@@ -93,13 +94,14 @@ def damages(arrays: Mapping[str, Any], index: int, chunks: Sequence[Window]) -> 
 
 
 async def _came_whole(store: Any, key: str) -> bool:
-    """Whether as many bytes of a chunk came as were written: Icechunk does not look.
+    """Whether as many bytes of a chunk come as were written, asked for in parts: of the whole
+    Icechunk may have kept what came first, which it does not count.
 
     Raises Icechunk's error where the store itself says that there are less.
     """
-    size, prototype = await store.getsize(key), default_buffer_prototype()
-    data = await store.get(key, prototype)
-    if data is not None and len(data) == size:
-        return True
-    await store.get(key, prototype, RangeByteRequest(size - 1, size))
-    return False
+    size = await store.getsize(key)
+    for part in (RangeByteRequest(size - 1, size), RangeByteRequest(0, size - 1)):
+        data = await store.get(key, default_buffer_prototype(), part)
+        if data is None or len(data) != part.end - part.start:
+            return False
+    return True

@@ -20,7 +20,6 @@ from hydro_pipeline.cube.layout import (
 from hydro_pipeline.cube.part import DayPart
 from hydro_pipeline.cube.read import BRANCH, open_repository, translated
 from hydro_pipeline.cube.target import Target
-from hydro_pipeline.cube.twice import twice
 from hydro_pipeline.cube.waiting import sync
 from hydro_pipeline.days import day_number, number_day
 from hydro_pipeline.grid import Pixels, Window, nothing
@@ -63,8 +62,7 @@ class Head:
 
 def open_head(target: Target) -> Head:
     """The end of a cube as it is now; of a new one nothing is stored yet."""
-    store, name = target.store, target.area.name
-    return Head(target, twice(store, name, lambda: open_repository(store, name)), Id())
+    return Head(target, open_repository(target.store, target.area.name), Id())
 
 
 def look(head: Head, day: dt.date) -> Head:

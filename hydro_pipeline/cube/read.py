@@ -48,9 +48,10 @@ REFUSED = (
 class Cube:
     """One committed state of a cube; it does not change while it is read."""
 
-    def __init__(self, area_name: str, url: str, repository: icechunk.Repository) -> None:
+    def __init__(self, area_name: str, store: Store, repository: icechunk.Repository) -> None:
         self.area_name = area_name
-        self.url = url
+        self.store = store
+        self.url = url = store.url(cube_key(area_name))
         """Where the repository is, for people."""
         self.repository = repository
         with translated(url):
@@ -60,9 +61,7 @@ class Cube:
     @classmethod
     def open(cls, store: Store, area_name: str) -> "Cube | None":
         """The cube as of now, or None if no day was ever committed."""
-        return twice(
-            store, area_name, lambda: cls.of(store, area_name, open_repository(store, area_name))
-        )
+        return cls.of(store, area_name, open_repository(store, area_name))
 
     @classmethod
     def of(
@@ -72,7 +71,7 @@ class Cube:
         if repository is None:
             return None
         try:
-            cube = cls(area_name, store.url(cube_key(area_name)), repository)
+            cube = twice(store, area_name, lambda: cls(area_name, store, repository))
         except (zarr.errors.GroupNotFoundError, FileNotFoundError):
             return None
         return cube if cube.length else None
@@ -163,9 +162,13 @@ class Cube:
     @cached_property
     def _dailies(self) -> dict[str, NDArray[Any]]:
         names = ("time", *DAILY)
-        with translated(self.url, decoding=True):
-            parts = [(self._array(name), slice(None)) for name in names]
-            return dict(zip(names, read_parts(parts), strict=True))
+
+        def read() -> dict[str, NDArray[Any]]:
+            with translated(self.url, decoding=True):
+                parts = [(self._array(name), slice(None)) for name in names]
+                return dict(zip(names, read_parts(parts), strict=True))
+
+        return twice(self.store, self.area_name, read)
 
     def read(self, day: dt.date, window: Window | None = None) -> Pixels:
         """NDVI (units of 1e-4) and observed_on (days since 1970-01-01) of a window, (y, x) each.
@@ -215,8 +218,12 @@ def open_repository(store: Store, area_name: str) -> icechunk.Repository | None:
 
     Raises `DamagedCubeError` where there are states of a cube, but not the object that names them.
     """
-    key = cube_key(area_name)
     limit_zarr()
+    return twice(store, area_name, lambda: _open_repository(store, area_name))
+
+
+def _open_repository(store: Store, area_name: str) -> icechunk.Repository | None:
+    key = cube_key(area_name)
     with translated(store.url(key)):
         storage = store.icechunk_storage(key)
         try:

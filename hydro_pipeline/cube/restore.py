@@ -23,7 +23,7 @@ def go_back(store: Store, area_name: str) -> list[dt.date]:
     Returns the days that were committed since, in order, which have to be made again; none where
     the newest state can be read. Raises `DamagedCubeError` where no state can.
     """
-    repository = twice(store, area_name, lambda: open_repository(store, area_name))
+    repository = open_repository(store, area_name)
     if repository is None:
         return []
     key = cube_key(area_name)

@@ -90,7 +90,8 @@ class Store:
 
     def tail(self, key: str, size: int) -> bytes | None:
         """The last `size` bytes of an object (all of it if shorter), or None if absent."""
-        return self._read(key, {"suffix": size})[0]
+        data, _ = self._read(key, {"suffix": size})
+        return data if data is None else data[-size:]
 
     def etag(self, key: str) -> str | None:
         """ETag of an object, or None if it does not exist. One request."""
