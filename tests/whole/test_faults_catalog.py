@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+from hydro_pipeline.ingest import look_ahead
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.simulation.server import StandIn
 from hydro_pipeline.usecases.pipeline import Pipeline
@@ -58,6 +59,12 @@ def test_catalog(name, kind, times, check_here):
 @cells("COG", ["commit"], NO_ETAGS)
 def test_files(name, kind, times, check_here):
     check_here(name, kind, times, files=True)
+
+
+@pytest.mark.parametrize("kind", [Kind.SILENT, Kind.CUT])
+def test_files_that_are_read_strip_by_strip(kind, check_here, monkeypatch):
+    monkeypatch.setattr(look_ahead, "BYTES", 0)
+    check_here("commit", kind, None, files=True)
 
 
 @pytest.mark.parametrize("name", sorted(set(OPERATIONS) - {"commit"}))

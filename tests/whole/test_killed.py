@@ -62,7 +62,8 @@ class Place:
         data = path.read_bytes().replace(self.settings["root"].encode(), b"")
         if path.name == Format.NETCDF:
             with xr.open_dataset(path, engine="h5netcdf") as dataset:
-                data = repr(dataset.drop_attrs(deep=False).to_dict()).encode()
+                told = dataset.drop_attrs(deep=False).to_dict()
+                data = json.dumps(told, sort_keys=True, default=str).encode()
         return hashlib.sha256(data).hexdigest()
 
 
