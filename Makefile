@@ -28,14 +28,11 @@ demo: venv ## Simulate a season, run it, catch up two late fields, explain what 
 test: venv ## Run the tests (ARGS="tests/test_days.py" for some of them)
 	@$(BIN)/python -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses 4 --dist loadfile $(ARGS)
 
-test-slow: venv ## Run the heavy tests
+test-slow: venv ## Run the heavy tests: every fault on every operation, kills, and more
 	@$(BIN)/python -m pytest -m slow --timeout=1800 -n logical --maxprocesses 2 --dist loadfile $(ARGS)
 
 bench: venv ## Measure speed and memory (ARGS="season daily --repeat 1" for some cases)
 	@$(BIN)/python -m benchmarks $(ARGS)
-
-test-faults: venv ## Try every kind of fault on every operation, and kill at any moment
-	@$(BIN)/python -m pytest -m faults --timeout=1800 -n logical --maxprocesses 2 $(ARGS)
 
 mutants: venv ## List the changes that no test notices; takes hours (ARGS="hydro_pipeline/scenes")
 	@$(BIN)/python tests/mutants.py $(ARGS)
@@ -66,7 +63,7 @@ ui: venv ## Open the Dagster UI on http://127.0.0.1:3000 (on the demo, until the
 clean: ## Remove .venv and caches; data stays
 	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
-.PHONY: help venv demo test test-slow test-faults mutants bench lint format pictures ui clean
+.PHONY: help venv demo test test-slow mutants bench lint format pictures ui clean
 
 # Kubernetes; see "Deploy" in the README.
 TAG ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import icechunk
+from zarr.abc.store import RangeByteRequest
+from zarr.core.buffer import default_buffer_prototype
 
 from hydro_pipeline.cube.waiting import sync
 from hydro_pipeline.errors import DamagedCubeError
@@ -15,6 +17,9 @@ from hydro_pipeline.storage.keys import cube_area
 
 CUT_SHORT = ("InvalidRange", "range was invalid")
 """What a bucket and a directory say of bytes beyond the end of an object."""
+UNDERWAY, DIFFERENT = "streaming error", "checksum mismatch"
+"""What Icechunk says where an answer broke off; and also where all of it that came is not what the
+bucket says."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,8 @@ def damage(error: BaseException) -> str | None:
             return "cut short"
         if not isinstance(error, icechunk.FormatError) and not text.startswith("I/O error"):
             return None
+        if UNDERWAY in text and DIFFERENT not in text:
+            return None
     elif not isinstance(error, RuntimeError | ValueError | TypeError):
         return None
     return f"not what was written ({text.split(' context:')[0].split('. ')[0][:100]})"
@@ -59,21 +66,44 @@ def damages(
 ) -> list[Damage]:
     """Those of the `chunks` of the day at position `index` that cannot be read, of any array.
 
-    Raises Icechunk's error where the store fails.
+    One whose bytes did not all come is none of them. Raises Icechunk's error where the store fails.
     """
     first = arrays[names[0]]
     tiling = Tiling(first.shape[1:], first.chunks[1])
     parts = [(name, chunk) for name in names for chunk in chunks]
 
-    async def look() -> list[Any]:
-        reads = (arrays[name].async_array.getitem((index, *at.slices)) for name, at in parts)
-        return await asyncio.gather(*reads, return_exceptions=True)
+    async def look(name: str, chunk: Window) -> Damage | None:
+        array, place = arrays[name].async_array, tiling.place(chunk)
+        try:
+            await array.getitem((index, *chunk.slices))
+        except Exception as error:
+            if damage(error) is None:
+                raise
+            try:
+                if not await _came_whole(array.store, f"{name}/c/{index}/{place[0]}/{place[1]}"):
+                    return None
+            except icechunk.IcechunkError as told:
+                if damage(told) is None:
+                    raise
+                error = told
+            return Damage(name, place, damage(error) or "")
+        return None
 
-    found = []
-    for (name, chunk), error in zip(parts, sync(look()), strict=True):
-        if isinstance(error, BaseException):
-            what = damage(error)
-            if what is None:
-                raise error
-            found.append(Damage(name, tiling.place(chunk), what))
-    return found
+    async def every() -> list[Damage | None]:
+        return await asyncio.gather(*(look(*part) for part in parts))
+
+    return [found for found in sync(every()) if found is not None]
+
+
+async def _came_whole(store: Any, key: str) -> bool:
+    """Whether as many bytes of a chunk come as were written, asked for in parts: of the whole
+    Icechunk may have kept what came first, which it does not count.
+
+    Raises Icechunk's error where the store itself says that there are less.
+    """
+    size = await store.getsize(key)
+    for part in (RangeByteRequest(size - 1, size), RangeByteRequest(0, size - 1)):
+        data = await store.get(key, default_buffer_prototype(), part)
+        if data is None or len(data) != part.end - part.start:
+            return False
+    return True

@@ -6,7 +6,7 @@ values are not stored.
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,6 +27,9 @@ from hydro_pipeline.parallel import in_threads
 from hydro_pipeline.product import NODATA, Product
 from hydro_pipeline.storage.keys import cube_key
 from hydro_pipeline.storage.store import Store
+
+Moves = dict[tuple[int, ...], tuple[int, ...]]
+"""Where references to chunks go, by where they are: day, row and column of chunks."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +176,7 @@ def _repeat(part: DayPart, tiles: Sequence[_Tile], name: str) -> None:
     Of days in a row that have the same chunk, the second refers to the first, then the third and
     fourth to these two, and so on: a chunk can be referred to once in a go.
     """
-    steps: dict[int, dict[tuple[int, ...], tuple[int, ...]]] = {}
+    steps: dict[int, Moves] = {}
     for tile in tiles:
         base = last = -1
         for index in tile.repeats.get(name, ()):
@@ -181,8 +184,14 @@ def _repeat(part: DayPart, tiles: Sequence[_Tile], name: str) -> None:
             last, step = index, 1 << ((index - base).bit_length() - 1)
             steps.setdefault(step, {})[index - step, *tile.place] = (index, *tile.place)
     for step in sorted(steps):
-        moved = steps[step]
-        part.session.reindex_array(f"/{name}", lambda at, moved=moved: moved.get(tuple(at)))
+        part.session.reindex_array(f"/{name}", _mover(steps[step]))
+
+
+def _mover(moves: Moves) -> Callable[[Iterable[int]], Iterable[int] | None]:
+    def move(at: Iterable[int]) -> Iterable[int] | None:
+        return moves.get(tuple(at))
+
+    return move
 
 
 def _told(part: DayPart, tiles: Sequence[_Tile], cube: Cube) -> tuple[dt.date, ...]:

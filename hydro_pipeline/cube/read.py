@@ -7,7 +7,7 @@ composite[t] = observed[t] where clear, else composite[t-1].
 import asyncio
 import contextlib
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -20,6 +20,7 @@ from odc.geo.geobox import GeoBox
 
 from hydro_pipeline.cube.damage import damage, damages
 from hydro_pipeline.cube.layout import DAILY, MEANING, completed, repository_config
+from hydro_pipeline.cube.twice import twice
 from hydro_pipeline.cube.waiting import limit_zarr, sync
 from hydro_pipeline.days import number_day
 from hydro_pipeline.errors import (
@@ -49,9 +50,10 @@ REFUSED = (
 class Cube:
     """One committed state of a cube; it does not change while it is read."""
 
-    def __init__(self, area_name: str, url: str, repository: icechunk.Repository) -> None:
+    def __init__(self, area_name: str, store: Store, repository: icechunk.Repository) -> None:
         self.area_name = area_name
-        self.url = url
+        self.store = store
+        self.url = url = store.url(cube_key(area_name))
         """Where the repository is, for people."""
         self.repository = repository
         with translated(url):
@@ -71,7 +73,7 @@ class Cube:
         if repository is None:
             return None
         try:
-            cube = cls(area_name, store.url(cube_key(area_name)), repository)
+            cube = twice(store, area_name, lambda: cls(area_name, store, repository))
         except (zarr.errors.GroupNotFoundError, FileNotFoundError):
             return None
         return cube if cube.length else None
@@ -166,9 +168,13 @@ class Cube:
     @cached_property
     def _dailies(self) -> dict[str, NDArray[Any]]:
         names = ("time", *DAILY)
-        with translated(self.url, decoding=True):
-            parts = [(self._array(name), slice(None)) for name in names]
-            return dict(zip(names, read_parts(parts), strict=True))
+
+        def read() -> dict[str, NDArray[Any]]:
+            with translated(self.url, decoding=True):
+                parts = [(self._array(name), slice(None)) for name in names]
+                return dict(zip(names, read_parts(parts), strict=True))
+
+        return twice(self.store, self.area_name, read)
 
     def read(self, day: dt.date, window: Window | None = None) -> Pixels:
         """The day in a window; without a window, on the whole grid.
@@ -177,7 +183,8 @@ class Cube:
         window touches and array. Raises `DamagedCubeError` where a chunk is lost or damaged.
         """
         window = window or Window.whole(self.shape)
-        return read_pixels(self.url, self._arrays, self.product.names, self.index(day), day, window)
+        index, names = self.index(day), self.product.names
+        return read_pixels(self.url, self._arrays, names, index, day, window, self._arrays_anew)
 
     def prefetch(self, day: dt.date) -> None:
         """Fetch what says where the day's chunks are, so that reading them need not wait for it."""
@@ -201,14 +208,28 @@ class Cube:
     def _arrays(self) -> dict[str, Any]:
         return dict(self.group.arrays())
 
+    def _arrays_anew(self) -> dict[str, Any]:
+        """The arrays without what was kept of answers: Icechunk keeps those that were cut, too."""
+        storage = self.repository.storage
+        self.repository = sync(icechunk.Repository.open_async(storage, config=repository_config()))
+        snapshot = self.session.snapshot_id
+        self.session = sync(self.repository.readonly_session_async(snapshot_id=snapshot))
+        self.group = zarr.open_group(self.session.store, mode="r")
+        self._arrays = dict(self.group.arrays())
+        return self._arrays
+
 
 def open_repository(store: Store, area_name: str) -> icechunk.Repository | None:
     """An area's Icechunk repository, or None if there is none.
 
     Raises `DamagedCubeError` where there are states of a cube, but not the object that names them.
     """
-    key = cube_key(area_name)
     limit_zarr()
+    return twice(store, area_name, lambda: _open_repository(store, area_name))
+
+
+def _open_repository(store: Store, area_name: str) -> icechunk.Repository | None:
+    key = cube_key(area_name)
     with translated(store.url(key)):
         storage = store.icechunk_storage(key)
         try:
@@ -246,10 +267,12 @@ def read_pixels(
     index: int,
     day: dt.date,
     window: Window,
+    anew: Callable[[], Mapping[str, Any]] | None = None,
 ) -> Pixels:
     """The `day`, at position `index` of the `arrays` by name, in a window.
 
-    Raises `DamagedCubeError`, which names the first chunk that is lost or damaged.
+    Where the store's answers were not whole, it is read once more from the arrays that `anew`
+    gives. Raises `DamagedCubeError`, which names the first chunk that is lost or damaged.
     """
     with translated(url):
         try:
@@ -260,7 +283,11 @@ def read_pixels(
             chunks = tiling_of(arrays, names).under(window)
             for found in damages(arrays, names, index, chunks):
                 raise found.error(url, day) from error
-            raise StoreUnavailableError(f"{url}: {day} could not be read at first") from error
+            if anew is not None:
+                return read_pixels(url, anew(), names, index, day, window)
+            raise StoreUnavailableError(
+                f"{url}: the store's answers for {day} were cut short; try again later"
+            ) from error
     return Pixels(np.stack(values) if len(values) > 1 else values[0][np.newaxis], on)
 
 

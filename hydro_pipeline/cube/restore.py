@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 import datetime as dt
+from functools import partial
 
 import icechunk
 import zarr
 
 from hydro_pipeline.cube.layout import DAILY, MANIFEST_DAYS
 from hydro_pipeline.cube.read import BRANCH, open_repository, read_parts, translated
+from hydro_pipeline.cube.twice import twice
 from hydro_pipeline.cube.waiting import sync
 from hydro_pipeline.errors import DamagedCubeError
 from hydro_pipeline.storage.keys import cube_key
@@ -29,7 +31,7 @@ def go_back(store: Store, area_name: str) -> list[dt.date]:
     with translated(url), store.lock(key):
         for commit in repository.ancestry(branch=BRANCH):
             with contextlib.suppress(DamagedCubeError):
-                _look(repository, commit.id, url)
+                twice(store, area_name, partial(_look, repository, commit.id, url))
                 if since:
                     sync(repository.reset_branch_async(BRANCH, commit.id))
                 return sorted(since)

@@ -22,7 +22,7 @@ from hydro_pipeline.cube.damage import damage
 from hydro_pipeline.cube.layout import MEANING
 from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.days import day_number
-from hydro_pipeline.errors import FieldsError, InputError
+from hydro_pipeline.errors import FieldsError, InputError, StoreUnavailableError
 from hydro_pipeline.fields.fields import Field
 from hydro_pipeline.fields.file import LONLAT, reprojected
 from hydro_pipeline.grid import Window
@@ -99,6 +99,9 @@ class Export:
             if damage(error) is not None:
                 for day in self._days(self.state.made_cube):
                     self.state.made_cube.read(day, self._window())
+                raise StoreUnavailableError(
+                    f"{self.state.made_cube.url}: the store's answers were cut short; export again"
+                ) from error
             raise
 
     def _cogs(self, to: Path) -> list[Path]:

@@ -313,19 +313,20 @@ class S3:
     def listing(self, folder: str) -> "Iterator[ObjectMeta]":
         """List by boto3."""
         root = f"{self.prefix}/" if self.prefix else ""
-        asked = {"Bucket": self.bucket, "Prefix": f"{root}{folder}/"}
+        pages = self._client().get_paginator("list_objects_v2")
+        asked = pages.paginate(Bucket=self.bucket, Prefix=f"{root}{folder}/")
         try:
-            for page in self._client().get_paginator("list_objects_v2").paginate(**asked):
-                for found in page.get("Contents", []):
-                    yield {
-                        "path": found["Key"].removeprefix(root),
-                        "size": found["Size"],
-                        "e_tag": found["ETag"],
-                        "last_modified": found["LastModified"],
-                        "version": None,
-                    }
+            listed = within(BUCKET.total, lambda: list(asked))
         except (BotoCoreError, ClientError) as error:
             raise OSError(str(error)) from None
+        for found in (found for page in listed for found in page.get("Contents", [])):
+            yield {
+                "path": found["Key"].removeprefix(root),
+                "size": found["Size"],
+                "e_tag": found["ETag"],
+                "last_modified": found["LastModified"],
+                "version": None,
+            }
 
     def _client(self) -> Any:
         return boto3.client(

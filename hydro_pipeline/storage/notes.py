@@ -71,17 +71,17 @@ def noting(
 ) -> Iterator[None]:
     """Leave a note of the error that what is done here on a day ends with; it is raised on.
 
-    Of a `DamagedCubeError` the note is on the day that is damaged. None is left of a
-    `MissingDayError` or a `ConflictError`: no day was begun, or another run made it. A note that
-    cannot be left hides nothing.
+    Of a `DamagedCubeError` the note is on the day that is damaged, if the damage is one day's. None
+    is left of a `MissingDayError` or a `ConflictError`: no day was begun, or another run made it. A
+    note that cannot be left hides nothing.
     """
     try:
         yield
     except (MissingDayError, ConflictError):
         raise
     except HydroError as error:
-        if isinstance(error, DamagedCubeError):
-            day, step = error.day or day, Step.CUBE
+        if isinstance(error, DamagedCubeError) and error.day is not None:
+            day, step = error.day, Step.CUBE
         with contextlib.suppress(HydroError):
             note(store, area_name, day, step, error, run_id)
         raise

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 import icechunk
 import obstore
@@ -25,6 +26,9 @@ from hydro_pipeline.settings import Settings
 from hydro_pipeline.storage.backends import backend_of
 from hydro_pipeline.storage.keys import PROBES
 
+if TYPE_CHECKING:
+    from obstore import OffsetRange, SuffixRange
+
 TRIES = Tries(attempts=100)
 """Of a write that others come before."""
 INVALID_PATH = "invalid path"
@@ -33,8 +37,14 @@ REFUSALS = (PermissionDeniedError, UnauthenticatedError, PermissionError)
 REFUSED = ("403 Forbidden", "(os error 1)", "(os error 13)", "(os error 30)", "[Errno 30]")
 """Texts of other errors that refuse: S3, and a directory without permission or read-only."""
 
-NO_RANGE = ("416", "non-partial response")
-"""Texts of errors over a part of an empty object, which S3 has none of."""
+ANSWERS = Tries(attempts=3, first_delay=0.1)
+"""Of a read whose answer is not what the store holds."""
+NO_RANGE = ("416", "range was invalid", "non-partial response")
+"""Texts of errors over a part of an object: of an empty one, or by something that is no store."""
+
+
+class _NotWholeError(OSError):
+    """An answer that is not what the store holds."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,8 @@ class StoredObject:
 class Store:
     """Objects by key under one root. Keys are `/`-separated and relative to the root.
 
+    What is read is held against the length that the store tells beside: an answer that was cut
+    short, or that something else gave, is asked for again, and never taken for what is stored.
     Every method raises `StoreAccessError` where the store refuses (keys, bucket, permission) and
     `StoreUnavailableError` where it cannot be reached.
     """
@@ -74,28 +86,12 @@ class Store:
 
     def get_versioned(self, key: str) -> tuple[bytes | None, str | None]:
         """Content and ETag of an object, or (None, None) if it does not exist."""
-        with self._translated(key):
-            try:
-                result = obstore.get(self._objects, key)
-                return bytes(result.bytes()), result.meta["e_tag"]
-            except (NotFoundError, FileNotFoundError) as error:
-                self._check_place(error)
-                return None, None
+        return self._read(key, {"offset": 0})
 
     def tail(self, key: str, size: int) -> bytes | None:
         """The last `size` bytes of an object (all of it if shorter), or None if absent."""
-        with self._translated(key):
-            try:
-                return bytes(
-                    obstore.get(self._objects, key, options={"range": {"suffix": size}}).bytes()
-                )
-            except (NotFoundError, FileNotFoundError) as error:
-                self._check_place(error)
-                return None
-            except BaseError as error:
-                if any(mark in str(error) for mark in NO_RANGE):
-                    return self.get(key)
-                raise
+        data, _ = self._read(key, {"suffix": size})
+        return data if data is None else data[-size:]
 
     def etag(self, key: str) -> str | None:
         """ETag of an object, or None if it does not exist. One request."""
@@ -213,6 +209,40 @@ class Store:
         """Icechunk's own access to the folder `key`."""
         _quieten_icechunk()
         return self.backend.icechunk(key)
+
+    def _read(
+        self, key: str, part: "OffsetRange | SuffixRange"
+    ) -> tuple[bytes, str | None] | tuple[None, None]:
+        """A part of an object and its ETag: of a part, even the whole, the answer says where in
+        the object it begins and ends.
+        """
+
+        def ask(_: int) -> tuple[bytes, str | None]:
+            try:
+                answer = obstore.get(self._objects, key, options={"range": part})
+            except BaseError as error:
+                if not any(mark in str(error) for mark in NO_RANGE):
+                    raise
+                return self._read_without_range(key)
+            data, (start, end) = bytes(answer.bytes()), answer.range
+            if len(data) != end - start:
+                raise _NotWholeError(f"{len(data)} bytes came of {end - start}")
+            return data, answer.meta["e_tag"]
+
+        with self._translated(key):
+            try:
+                return retry(ask, ANSWERS, lambda e: isinstance(e, _NotWholeError))
+            except (NotFoundError, FileNotFoundError) as error:
+                self._check_place(error)
+                return None, None
+
+    def _read_without_range(self, key: str) -> tuple[bytes, str]:
+        """An object that has no parts, because it is empty."""
+        answer, told = obstore.get(self._objects, key), obstore.head(self._objects, key)
+        data, etag = bytes(answer.bytes()), answer.meta["e_tag"]
+        if not etag or (etag, len(data)) != (told["e_tag"], told["size"]):
+            raise _NotWholeError(f"what answered is not a store: {data[:40]!r}")
+        return data, etag
 
     def _check_place(self, error: BaseException) -> None:
         if missing := self.backend.missing(error):

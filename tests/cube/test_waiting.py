@@ -46,6 +46,17 @@ def at(url: str, **more) -> Settings:
 
 
 @pytest.mark.parametrize("answer", SLOW.values(), ids=SLOW.keys())
+def test_a_slow_bucket_that_boto3_lists_is_one_error_in_time(answer):
+    started = time.monotonic()
+    with (
+        serve(answer) as server,
+        pytest.raises(OSError, match=r"no end after|[Tt]imeout|timed out"),
+    ):
+        list(backends.backend_of(at(server.url)).listing("k"))
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize("answer", SLOW.values(), ids=SLOW.keys())
 @pytest.mark.parametrize(
     "work",
     [
@@ -66,6 +77,7 @@ def test_a_slow_bucket_is_one_error_in_time(answer, work):
 def test_a_certificate_that_is_not_trusted_is_final(tmp_path, monkeypatch):
     enough = backends.dt.timedelta(seconds=10)
     monkeypatch.setattr(backends, "CLIENT", {"connect_timeout": enough, "timeout": enough})
+    monkeypatch.setattr(backends, "BUCKET", Deadline(connect=5, read=5, total=10))
     authority = Authority.make(tmp_path)
     with serve(silent, authority.context()) as server:
         for work in (lambda s: Store(s).get("k"), lambda s: list(prepare_root(s))):

@@ -2,16 +2,20 @@
 
 import json
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import dagster as dg
 import pytest
 
+from hydro_pipeline.defs import alert
 from hydro_pipeline.defs.alert import failure_alert, message, post
 from hydro_pipeline.defs.build import build_defs
 from hydro_pipeline.defs.names import AREA_TAG, RANGE_START_TAG, key, range_tags
+from hydro_pipeline.outside.deadlines import Deadline
 from hydro_pipeline.settings import Settings
 from tests.support.areas import set_up
+from tests.support.loopback import dripping, http, serve, silent
 
 
 class Webhook:
@@ -131,6 +135,16 @@ def test_unreachable_webhook_is_an_error_that_keeps_the_secret(webhook):
     with pytest.raises(RuntimeError, match="cannot be reached") as caught:
         post(webhook.url, {"text": "hello"})
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("answer", [silent, dripping(http(b"ok"), 9)], ids=["silent", "head"])
+def test_slow_webhook_is_left(answer, monkeypatch):
+    monkeypatch.setattr(alert, "ALERT", Deadline(connect=0.3, read=0.3, total=0.6))
+    started = time.monotonic()
+    with serve(answer) as server, pytest.raises(RuntimeError, match="cannot be reached") as caught:
+        post(f"{server.url}/services/secret", {"text": "hello"})
+    assert "secret" not in str(caught.value)
+    assert time.monotonic() - started < 3
 
 
 def test_what_a_user_named_is_neither_link_nor_mention(instance):

@@ -1,6 +1,7 @@
 """The two values that are handed on: a composite in memory, and the end of the stored cube."""
 
 import datetime as dt
+from concurrent.futures import Future
 from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
@@ -10,11 +11,14 @@ from hydro_pipeline.area.area import Area
 from hydro_pipeline.composite.kernel import Seen
 from hydro_pipeline.cube.head import Id, look, open_head
 from hydro_pipeline.cube.read import Cube
+from hydro_pipeline.errors import SceneReadError
 from hydro_pipeline.grid import Pixels, Tiling
+from hydro_pipeline.ingest import run
 from hydro_pipeline.ingest.chain import Chain, commit, make
 from hydro_pipeline.ingest.look_ahead import DayFound
 from hydro_pipeline.product import NODATA
 from hydro_pipeline.scenes.scene import Selection
+from hydro_pipeline.storage.notes import Step, read_note
 from hydro_pipeline.storage.store import Store
 
 AREA = Area.from_bbox("farm", (5.0, 51.0, 5.02, 51.02))
@@ -106,3 +110,12 @@ def test_values_that_are_handed_on_do_not_change(chain):
     for value, name in ((head, "composite"), (made, "base"), (chain, "tiling")):
         with pytest.raises(FrozenInstanceError):
             setattr(value, name, None)
+
+
+def test_a_day_whose_scenes_never_come_is_one_error(chain, monkeypatch):
+    monkeypatch.setattr(run, "DAY_S", 0.1)
+    never = Future()
+    with pytest.raises(SceneReadError, match=r"farm 2024-03-01: .* not read within 0\.1 s"):
+        list(run.run(chain, start(chain), [(day(0), never)], day(0)))
+    assert read_note(chain.store, "farm", day(0), Step.DAY).cause == "SceneReadError"
+    assert Cube.open(chain.store, "farm") is None

@@ -8,6 +8,7 @@ import pytest
 from hydro_pipeline.errors import ConflictError, StoreAccessError, StoreUnavailableError
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.storage.store import Store
+from tests.support.fault_proxy import Fault, FaultProxy, Kind
 from tests.support.refusing_s3 import REFUSALS, refusing_s3
 
 
@@ -29,6 +30,8 @@ def test_what_is_put_is_there(store):
     assert store.etag("a/b") != etag
     assert store.tail("a/b", 2) == b"o!"
     assert store.tail("a/b", 99) == b"two!"
+    store.put("a/b", b"")
+    assert store.get("a/b") == store.tail("a/b", 2) == b""
     store.delete("a/b")
     store.delete("a/b")
     assert store.get("a/b") is None
@@ -110,3 +113,32 @@ def test_a_directory_that_cannot_be_used(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StoreAccessError, match="HYDRO_ROOT"):
         Store(Settings.load(root=str(tmp_path / "file" / "below")))
+
+
+@pytest.mark.parametrize("kind", [Kind.SHORT, Kind.HTML])
+@pytest.mark.parametrize("times", [1, 2])
+def test_what_is_not_the_whole_answer_is_asked_for_again(kind, times, s3):
+    with FaultProxy(s3.endpoint, s3=True) as proxy:
+        store = Store(s3.settings(s3_endpoint_url=proxy.url))
+        store.put("note", b"nothing is lost")
+        for read, whole in ((store.get, b"nothing is lost"), (lambda k: store.tail(k, 4), b"lost")):
+            proxy.fault = Fault(kind, times=times)
+            assert read("note") == whole
+            assert len(proxy.hits) == times
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"), [(Kind.SHORT, "7 bytes came of 15"), (Kind.HTML, "not a store")]
+)
+def test_what_never_comes_whole_is_not_believed(kind, why, s3):
+    with FaultProxy(s3.endpoint, s3=True) as proxy:
+        store = Store(s3.settings(s3_endpoint_url=proxy.url))
+        store.put("note", b"nothing is lost")
+        proxy.fault = Fault(kind)
+        for read in (store.get, lambda key: store.tail(key, 15)):
+            with pytest.raises(StoreUnavailableError, match=f"/note: .*{why}"):
+                read("note")
+        with pytest.raises(StoreUnavailableError):
+            store.update("note", lambda data: b"made anew")
+        proxy.fault = None
+        assert store.get("note") == b"nothing is lost"
