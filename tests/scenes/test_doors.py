@@ -48,7 +48,7 @@ SHUT = {
     "zip:///a.zip!b.tif": "zip:// is not read",
     "http://example.com/a.tif": "http is only spoken to a catalog that is asked over it",
     "http://stac.example.com/a.tif": "http is only spoken",
-    "https://169.254.169.254/latest/meta-data": "169.254.169.254, inside a network",
+    "https://169.254.169.254/latest/meta-data": "169.254.169.254 is inside a network",
     "https://127.0.0.1/a.tif": "inside a network",
     "https://2130706433/a.tif": "127.0.0.1, inside",
     "https://0x7f.1/a.tif": "127.0.0.1, inside",
