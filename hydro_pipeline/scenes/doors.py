@@ -130,16 +130,15 @@ def internal(host: str) -> str | None:
 
     A name that cannot be resolved here has none: behind a proxy names need not be known.
     """
-    try:
-        found = _addresses(host)
-    except (OSError, UnicodeError):
-        return None
-    return next((str(address) for address in found if not _public(address)), None)
+    return next((str(address) for address in _addresses(host) if not _public(address)), None)
 
 
 @cache
 def _addresses(host: str) -> list[Address]:
-    return _looked_up(host)
+    try:
+        return _looked_up(host)
+    except (OSError, UnicodeError):
+        return []
 
 
 def _looked_up(host: str) -> list[Address]:

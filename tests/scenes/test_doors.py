@@ -140,6 +140,22 @@ def test_a_name_that_cannot_be_resolved_is_left_to_the_reader(monkeypatch):
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     assert opened(PUBLIC) == PUBLIC
+    with pytest.raises(socket.gaierror):
+        Doors.of(Settings.load()).addresses("example.com")
+
+
+def test_addresses_are_looked_up_anew(monkeypatch):
+    """Who owns a name says where it leads, each time."""
+    known = Doors.of(Settings.load(catalog="https://own.example/v1"))
+    assert doors.internal("example.org") is None
+
+    def inward(_host, port, **_):
+        return [(socket.AF_INET, 1, 6, "", ("10.1.2.3", port or 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", inward)
+    assert known.addresses("own.example") == [ipaddress.ip_address("10.1.2.3")]
+    with pytest.raises(ShutError, match=r"example\.org is 10\.1\.2\.3, inside a network"):
+        known.addresses("example.org")
 
 
 def test_a_name_is_resolved_once(monkeypatch):
