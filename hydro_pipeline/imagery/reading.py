@@ -25,6 +25,7 @@ from rasterio.session import AWSSession
 from hydro_pipeline.errors import SceneError, SceneGoneError, SceneReadError
 from hydro_pipeline.imagery.opening import opened
 from hydro_pipeline.imagery.opening import read as read_file
+from hydro_pipeline.imagery.relay import in_words, refusal, relayed
 from hydro_pipeline.outside.deadlines import IMAGERY, IMAGERY_BYTES_PER_S, IMAGERY_READ_S
 from hydro_pipeline.outside.trust import UNTRUSTED, bundle, untrusted
 from hydro_pipeline.outside.urls import shown
@@ -162,7 +163,8 @@ class SceneDriver(RioDriver):
     def restore_env(self, env: dict[str, Any], load_state: Any) -> Iterator[Any]:
         """The GDAL environment of a read."""
         _quieten()
-        with super().restore_env(_with_authorities(env["options"]), load_state) as context:
+        options = _with_authorities(env["options"]) | relayed(self.doors)
+        with super().restore_env(options, load_state) as context:
             yield context
 
     def open(self, src: RasterSource, ctx: Any) -> "SceneReader":
@@ -221,7 +223,7 @@ def paste(place: NDArray[Any], pixels: NDArray[Any] | _Unread) -> None:
 @contextmanager
 def gdal_environment(settings: Settings, **others: str | int) -> Iterator[None]:
     """GDAL as scenes are read with it, for this thread; `others` replace options of it."""
-    options = _with_authorities(_options(settings)) | others
+    options = _with_authorities(_options(settings)) | relayed(Doors.of(settings)) | others
     with Env(AWSSession(**options.pop("_aws")), **options):
         yield
 
@@ -237,8 +239,9 @@ class _FailedError(Exception):
 def read_with_retries[T](scene_id: str, href: str, doors: Doors, read: Callable[[str], T]) -> T:
     """What `read` gives of the path that GDAL opens, tried again while its failure may pass.
 
-    Raises at once `SceneError` where the file is not to be opened, or its server is not to be
-    trusted, and `SceneGoneError` where it is gone; else `SceneReadError` in the end.
+    Raises at once `SceneError` where the file is not to be opened, or its server leads to what is
+    not, or is not to be trusted, and `SceneGoneError` where it is gone; else `SceneReadError` in
+    the end.
     """
     try:
         path = doors.file(href)
@@ -253,7 +256,7 @@ def read_with_retries[T](scene_id: str, href: str, doors: Doors, read: Callable[
         except Exception as error:
             drop_cached(href)
             reason = _reason(error)
-            final = _gone(reason) or untrusted(reason)
+            final = _gone(reason) or untrusted(reason) or refusal(reason, doors) is not None
             may_pass = "://" in path and isinstance(error, RasterioIOError) and not final
         raise _FailedError(reason, number, may_pass)
 
@@ -262,7 +265,10 @@ def read_with_retries[T](scene_id: str, href: str, doors: Doors, read: Callable[
     except _FailedError as error:
         failed = error
     # Out of the handlers: GDAL's error as its context would keep it from being pickled.
-    why = shown(failed.reason)
+    shut = refusal(failed.reason, doors)
+    if shut is not None:
+        raise SceneError(f"scene {scene_id}: {shown(href)} is not read: {shut}")
+    why = shown(in_words(failed.reason))
     if untrusted(failed.reason):
         why = f"{UNTRUSTED} ({why})"
     message = (

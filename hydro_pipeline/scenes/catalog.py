@@ -3,21 +3,26 @@
 import datetime as dt
 import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import pystac
 from pystac_client import Client
 from pystac_client.exceptions import APIError
 
 from hydro_pipeline.area.area import Area, Bbox
 from hydro_pipeline.errors import AreaError, CatalogAnswerError, HydroError
+from hydro_pipeline.product import Band
 from hydro_pipeline.scenes.answer import Answer, Question, read
+from hydro_pipeline.scenes.doors import Doors, ShutError
 from hydro_pipeline.scenes.http import CatalogIO, Limits
-from hydro_pipeline.scenes.item import distance, seen_at, touches
+from hydro_pipeline.scenes.item import UnusableError, distance, seen_at, touches
 from hydro_pipeline.scenes.safe_json import safe_json
 from hydro_pipeline.scenes.scene import Offer, Refusal
+from hydro_pipeline.scenes.sentinel2 import asset_of
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.storage.store import Store
 
@@ -33,6 +38,7 @@ class Catalog(ABC):
         self.collection = settings.collection
         self._settings = settings
         self._io = CatalogIO(settings, limits)
+        self._doors, self._files = Doors.of(settings), settings.product.files
 
     @property
     def requests(self) -> int:
@@ -43,7 +49,8 @@ class Catalog(ABC):
         """Items over the area's bounding box, by solar day.
 
         Every day of the range is a key. Asset hrefs are absolute, items carry no links; the same
-        item is there once. What is no item, and does not say of which day, is with the first.
+        item is there once. One whose files are not to be opened is refused. What is no item, and
+        does not say of which day, is with the first.
         Raises `CatalogUnavailableError` when the catalog is down or cuts its answer short,
         `CatalogAnswerError` when what it answers is unusable, or answers another question.
         """
@@ -54,7 +61,8 @@ class Catalog(ABC):
         for item in answer.items:
             day = area.solar_day(seen_at(item))
             if day in offers and touches(item, area.bbox):
-                offers[day] = offers[day].add(item)
+                shut = _shut(item, self._files, self._doors)
+                offers[day] = offers[day].add(Refusal(item.id, shut, item) if shut else item)
         for each in answer.broken:
             day = area.solar_day(each.seen) if each.seen else first
             day = day if day in offers else first
@@ -252,6 +260,20 @@ def open_catalog(settings: Settings, limits: Limits | None = None) -> Catalog:
     """The catalog of `HYDRO_CATALOG`: a STAC API, or a static ItemCollection. No request yet."""
     kind = ApiCatalog if settings.catalog_is_api else StaticCatalog
     return kind(settings, limits)
+
+
+def _shut(item: pystac.Item, files: Sequence[Band], doors: Doors) -> str | None:
+    """Why one of the `files` of an item, which would be read, is not to be opened."""
+    for band in files:
+        try:
+            key = asset_of(item, band)
+        except UnusableError:
+            return None
+        try:
+            doors.file(item.assets[key].href)
+        except ShutError as error:
+            return f"its {key} is not opened: {error}"
+    return None
 
 
 def _method(client: Client) -> str:

@@ -48,7 +48,7 @@ class Sources:
     recorded: Recorded = Recorded()
     decisions: Decisions = field(default_factory=dict)
     refused: Sequence[Refusal] = ()
-    """What the catalog offers, but is no STAC item."""
+    """What the catalog offers, but is no STAC item, or lies where nothing is opened."""
 
     def selection(self, product: Product) -> Selection:
         """What the day is made from; what a broken record names is not known."""
@@ -70,7 +70,16 @@ def choose(
     decisions = decisions or {}
     versions: dict[str, list[pystac.Item]] = {}
     left_out: dict[str, LeftOut] = {}
+    shut: list[Refusal] = []
     offers: set[str] = set()
+    for each in refused:
+        if each.item is not None:
+            offers.add(each.id)
+            decision = decisions.get(each.id)
+            if decision is not None and holds(decision, each.item, product):
+                left_out.setdefault(each.id, LeftOut(each.item, decision))
+                continue
+        shut.append(each)
     for is_offered, items in ((True, offered), (False, recorded)):
         for item in items:
             if is_offered:
@@ -81,7 +90,7 @@ def choose(
             else:
                 left_out.setdefault(item.id, LeftOut(item, decision))
     latest = (item for items in versions.values() for item in _latest(items, product))
-    selection = select(latest, product, refused)
+    selection = select(latest, product, shut)
     return replace(
         selection,
         left_out=tuple(left_out[i] for i in sorted(left_out)),

@@ -20,6 +20,9 @@ _URL = re.compile(
 _BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[ -~]+")
 
 
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
 class ShutError(Exception):
     """Says why an address is not opened."""
 
@@ -83,15 +86,37 @@ class Doors:
         host = host_of(href)
         if not _URL.fullmatch(href) or not host:
             raise ShutError("no plain address of a host and a path")
-        if host in self.trusted or (host == self.home and (scheme == "https" or self.plain)):
+        if self.is_own(host, scheme):
             return
         if scheme == "http":
             raise ShutError(f"http is only spoken to a catalog that is asked over it; {REMEDY}")
         if inside := internal(host):
-            raise ShutError(f"{host} is {inside}, inside a network; {REMEDY}")
+            raise ShutError(_inside(host, inside))
+
+    def is_own(self, host: str, scheme: str) -> bool:
+        """Whether a host is the catalog's or trusted, hence may be inside a network."""
+        return host in self.trusted or (host == self.home and (scheme == "https" or self.plain))
+
+    def addresses(self, host: str) -> list[Address]:
+        """Where to connect to for what is at a host now, over TLS if it is not the catalog's own.
+
+        Raises `ShutError` if it is not to be connected to, and `OSError` or `UnicodeError` for a
+        name that is not known.
+        """
+        found = _looked_up(host)
+        if not self.is_own(host, "https"):
+            for address in found:
+                if not _public(address):
+                    raise ShutError(_inside(host, str(address)))
+        return found
 
 
 REMEDY = "name the place in HYDRO_TRUSTED if this is meant"
+
+
+def _inside(host: str, address: str) -> str:
+    known = "" if host == address else f"{address}, "
+    return f"{host} is {known}inside a network; {REMEDY}"
 
 
 def same_place(url: str, home: str) -> bool:
@@ -105,24 +130,24 @@ def internal(host: str) -> str | None:
 
     A name that cannot be resolved here has none: behind a proxy names need not be known.
     """
-    try:
-        found = _addresses(host)
-    except (OSError, UnicodeError):
-        return None
-    return next((str(address) for address in found if not _public(address)), None)
-
-
-_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+    return next((str(address) for address in _addresses(host) if not _public(address)), None)
 
 
 @cache
-def _addresses(host: str) -> list[_Address]:
+def _addresses(host: str) -> list[Address]:
+    try:
+        return _looked_up(host)
+    except (OSError, UnicodeError):
+        return []
+
+
+def _looked_up(host: str) -> list[Address]:
     """All addresses of a host, however they are written."""
     found = within(CATALOG.connect, lambda: socket.getaddrinfo(host, None, type=socket.SOCK_STREAM))
     return [ipaddress.ip_address(str(place[0]).partition("%")[0]) for *_, place in found]
 
 
-def _public(address: _Address) -> bool:
+def _public(address: Address) -> bool:
     if isinstance(address, ipaddress.IPv6Address):
         hidden = address.ipv4_mapped or address.sixtofour
         if address in NAT64:

@@ -195,7 +195,7 @@ class CatalogIO(StacApiIO):
                     f"catalog {url}: page {number} of the search is no FeatureCollection: "
                     f"{_gist(json.dumps(page, default=str))}"
                 )
-            new = answered.add(page, features)
+            new = answered.add(page, features, url)
             link = _next_link(page)
             if features:
                 yield page

@@ -24,12 +24,20 @@ class Answered:
     names: set[str] = field(default_factory=set)
     """Of the items: one that is changed in mid-search has two marks."""
 
-    def add(self, page: dict[str, Any], features: list[Any]) -> bool:
-        """Take a page; False if none of its features is new."""
+    def add(self, page: dict[str, Any], features: list[Any], url: str) -> bool:
+        """Take a page; False if none of its features is new.
+
+        Raises `CatalogUnavailableError` if it has fewer features than it says.
+        """
+        if len(features) < (said := max(_counted(page, "Returned"), default=0)):
+            raise CatalogUnavailableError(
+                f"catalog {url}: the answer was cut short or is inconsistent: a page says that it "
+                f"returns {said} items but has {len(features)}; try again later"
+            )
         marks, known = _marks(features), len(self.marks)
         self.marks |= marks
         self.names |= {_name(each) for each in features if isinstance(each, dict)}
-        self.matched += _matched(page)
+        self.matched += _counted(page, "Matched")
         return len(self.marks) > known
 
     @property
@@ -49,10 +57,11 @@ class Answered:
             )
 
 
-def _matched(page: dict[str, Any]) -> list[int]:
+def _counted(page: dict[str, Any], what: str) -> list[int]:
+    """What a page says of the number of items, in the one or the other way; at most one number."""
     context = page.get("context")
-    inner = context.get("matched") if isinstance(context, dict) else None
-    given = page.get("numberMatched"), inner
+    inner = context.get(what.lower()) if isinstance(context, dict) else None
+    given = page.get(f"number{what}"), inner
     return [n for n in given if isinstance(n, int) and not isinstance(n, bool) and n >= 0][:1]
 
 

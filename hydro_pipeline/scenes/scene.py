@@ -49,10 +49,16 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Offer(Sequence[pystac.Item]):
-    """What a catalog offers for a day: its items, and what is among them but no STAC item."""
+    """What a catalog offers for a day: its items, and what is among them but cannot be used."""
 
     items: tuple[pystac.Item, ...] = ()
     refused: tuple[Refusal, ...] = ()
+    """What is no STAC item, or is one whose files are not to be opened."""
+
+    @property
+    def known(self) -> tuple[pystac.Item, ...]:
+        """All items, those that are refused too."""
+        return (*self.items, *(each.item for each in self.refused if each.item is not None))
 
     @overload
     def __getitem__(self, index: int) -> pystac.Item: ...

@@ -52,14 +52,15 @@ class Pipeline:
         self.store = Store(settings)
         self._states: dict[str, AreaState] = {}
         """The last state of each area that was opened."""
-        self._catalogs: dict[str, Catalog] = {}
+        self._catalogs: dict[tuple[str, tuple[str, ...]], Catalog] = {}
 
     def catalog(self, area: Area) -> Catalog:
-        """The catalog of `HYDRO_CATALOG`, for the area's collection."""
+        """The catalog of `HYDRO_CATALOG`, for the area's collection and variables."""
         settings = settings_of(area, self.settings)
-        if settings.collection not in self._catalogs:
-            self._catalogs[settings.collection] = open_catalog(settings)
-        return self._catalogs[settings.collection]
+        key = settings.collection, settings.variables
+        if key not in self._catalogs:
+            self._catalogs[key] = open_catalog(settings)
+        return self._catalogs[key]
 
     def names(self) -> list[str]:
         """`HYDRO_AREAS`, or every area that has an `area.geojson` under the root."""

@@ -114,8 +114,8 @@ def _known(state: AreaState, scene: str) -> tuple[list[dt.date], pystac.Item]:
     days = {note.day for note in notes(state.store, state.name)}.union(_named_days(scene))
     catalog = open_catalog(state.settings)
     for first, last in ranges(days):
-        for day, items in catalog.scenes(state.area, first, last).items():
-            for item in items:
+        for day, offer in catalog.scenes(state.area, first, last).items():
+            for item in offer.known:
                 if item.id == scene:
                     return ([day] if cube and day in cube.revisions else []), item
     raise InputError(

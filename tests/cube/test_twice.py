@@ -9,7 +9,7 @@ from hydro_pipeline.area.area import Area
 from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.cube.restore import go_back
 from hydro_pipeline.errors import StoreUnavailableError
-from hydro_pipeline.grid import Window
+from hydro_pipeline.grid import Pixels, Window
 from hydro_pipeline.outside import deadlines
 from hydro_pipeline.storage.store import Store
 from tests.support.buckets import make_bucket
@@ -36,7 +36,8 @@ def store(s3_server, proxy):
     for number in range(2):
         day = FIRST + dt.timedelta(number)
         edit = writer.begin(day)
-        new = NDVI + number, np.full(NDVI.shape, (day - dt.date(1970, 1, 1)).days, np.int16)
+        seen = np.full(NDVI.shape, (day - dt.date(1970, 1, 1)).days, np.int16)
+        new = Pixels(NDVI[None] + np.int16(number), seen)
         writer.commit(edit, [edit.part.write(whole, new, edit.part.previous(whole))])
     return store
 
@@ -54,7 +55,7 @@ def test_a_cut_chunk_is_not_damaged_and_not_kept(times, store, proxy, monkeypatc
         with pytest.raises(StoreUnavailableError, match=r"cut short|checksum|too slow"):
             cube.read(FIRST)
     proxy.fault = None
-    assert (cube.read(FIRST)[0] == NDVI).all()
+    assert (cube.read(FIRST).values[0] == NDVI).all()
 
 
 @pytest.mark.parametrize("part", ["/repo", "/snapshots/", "/manifests/", "/cubes/"])

@@ -1,5 +1,7 @@
 """What GDAL is let open: one kind of file, of a size that scenes have, within a deadline."""
 
+import re
+import socket
 import time
 
 import numpy as np
@@ -12,6 +14,7 @@ from hydro_pipeline.imagery import reading
 from hydro_pipeline.imagery.opening import opened
 from hydro_pipeline.imagery.reading import gdal_environment, read_with_retries
 from hydro_pipeline.parallel import Tries
+from hydro_pipeline.scenes import doors
 from hydro_pipeline.scenes.doors import Doors
 from hydro_pipeline.settings import Settings
 from tests.support.certificates import Authority
@@ -127,3 +130,162 @@ def test_certificates_are_final_or_trusted_by_a_setting(tmp_path):
     refused = pytest.raises(SceneError, match="not trusted")
     with serve(missing, authority.context("127.0.0.2")) as server, refused:
         shape(f"{server.url}/c.tif", trusted="127.0.0.1", ca_file=str(authority.file))
+
+
+def behind(content, to="", status="302 Found", after=0):
+    """A server of one file, which after so many answers leads to `to` instead."""
+    left = [after]
+
+    def answer(connection, head):
+        asked = re.search(rb"Range: bytes=(\d+)-(\d+)", head)
+        left[0] -= 1
+        if to and left[0] < 0:
+            said = http(b"", status, Location=to)
+        elif asked and not head.startswith(b"HEAD"):
+            first, last = int(asked[1]), min(int(asked[2]), len(content) - 1)
+            place = f"bytes {first}-{last}/{len(content)}"
+            part = content[first : last + 1]
+            said = http(part, "206 Partial Content", "image/tiff", Content_Range=place)
+        else:
+            said = http(content, media_type="image/tiff", Accept_Ranges="bytes")
+            said = said[: -len(content)] if head.startswith(b"HEAD") else said
+        connection.sendall(said)
+
+    return answer
+
+
+def pixels(href, **settings):
+    known = Settings.load(trusted="127.0.0.1", **settings)
+
+    def read(path):
+        with opened(path) as file:
+            return file.read(1)
+
+    with gdal_environment(known):
+        return read_with_retries("S", href, Doors.of(known), read)
+
+
+@pytest.fixture(scope="module")
+def noise():
+    return np.random.default_rng(7).integers(0, 9000, (512, 512)).astype("uint16")
+
+
+@pytest.fixture(scope="module")
+def content(noise, tmp_path_factory):
+    path = tmp_path_factory.mktemp("noise") / "a.tif"
+    options = {"width": 512, "height": 512, "tiled": True, "blockxsize": 256, "blockysize": 256}
+    tiff(path, **options)
+    with rasterio.open(path, "r+") as file:
+        file.write(noise, 1)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("to", "status", "why"),
+    [
+        ("http://169.254.169.254/latest", "302 Found", "169.254.169.254 is inside a network"),
+        ("https://169.254.169.254/latest", "307 Temporary Redirect", "169.254.169.254 is inside"),
+        ("http://localhost:{port}/b.tif", "301 Moved", "localhost is .*, inside a network"),
+        ("http://[::1]:{port}/b.tif", "308 Permanent Redirect", "::1 is inside a network"),
+        ("http://0x7f000002:{port}/b.tif", "303 See Other", "127.0.0.2 is inside a network"),
+    ],
+)
+@pytest.mark.parametrize("after", [0, 1], ids=["at once", "once it is open"])
+def test_a_redirect_into_a_network_is_refused_by_name(content, to, status, why, after, request):
+    name = re.sub(r"\W", "", request.node.name)
+    with serve(behind(content)) as inner:
+        to = to.format(port=inner.port)
+        refused = pytest.raises(SceneError, match=rf"^scene S: .*tif is not read: .*{why}.*HYDRO_T")
+        with serve(behind(content, to, status, after)) as server, refused:
+            pixels(f"{server.url}/{name}.tif")
+        assert inner.heads == []
+        assert len(server.heads) <= after + 3
+
+
+def test_a_redirect_to_a_file_is_not_followed(content, tmp_path):
+    path = tmp_path / "secret.tif"
+    path.write_bytes(content)
+    with serve(behind(content, f"file://{path}")) as server, pytest.raises(SceneReadError):
+        pixels(f"{server.url}/file.tif")
+
+
+def test_redirects_among_trusted_places_are_followed(content, noise):
+    with (
+        serve(behind(content)) as last,
+        serve(behind(content, f"{last.url}/c.tif")) as middle,
+        serve(behind(content, f"{middle.url}/b.tif", "307 Temporary Redirect")) as first,
+    ):
+        assert (pixels(f"{first.url}/chain.tif") == noise).all()
+        assert first.heads
+        assert middle.heads
+        assert last.heads
+
+
+def test_a_chain_is_refused_where_it_leaves_them(content):
+    with (
+        serve(behind(content)) as inner,
+        serve(behind(content, f"http://localhost:{inner.port}/c.tif")) as middle,
+        serve(behind(content, f"{middle.url}/b.tif")) as first,
+    ):
+        with pytest.raises(SceneError, match="localhost is"):
+            pixels(f"{first.url}/leaving.tif")
+        assert inner.heads == []
+
+
+def test_a_redirect_to_the_internet_is_followed_over_tls_alone(
+    content, noise, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(doors, "_public", lambda address: address.is_loopback)
+    authority = Authority.make(tmp_path)
+    known = {"ca_file": str(authority.file)}
+    with serve(behind(content)) as plain:
+        to = f"http://localhost:{plain.port}/b.tif"
+        refused = pytest.raises(SceneError, match="leads to http, which is only spoken to")
+        with serve(behind(content, to)) as server, refused:
+            pixels(f"{server.url}/down.tif", **known)
+        assert plain.heads == []
+    with serve(behind(content), authority.context("localhost")) as tls:
+        to = f"https://localhost:{tls.port}/b.tif"
+        with serve(behind(content, to)) as server:
+            assert (pixels(f"{server.url}/up.tif", **known) == noise).all()
+        assert tls.heads
+
+
+def test_no_proxy_opens_no_door(content, monkeypatch):
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "*")
+    with serve(behind(content)) as inner:
+        to = f"http://localhost:{inner.port}/b.tif"
+        with serve(behind(content, to)) as server, pytest.raises(SceneError, match="localhost is"):
+            pixels(f"{server.url}/past.tif")
+        assert inner.heads == []
+
+
+def test_a_name_of_the_internet_that_turns_inward_is_not_connected_to(content, monkeypatch):
+    with serve(behind(content)) as server:
+        answers = iter(["1.1.1.1"])
+
+        def look_up(_host, port, **_):
+            return [(socket.AF_INET, 1, 6, "", (next(answers, "127.0.0.1"), port or 0))]
+
+        monkeypatch.setattr(doors.socket, "getaddrinfo", look_up)
+        with pytest.raises(SceneError, match=r"turning\.example is 127\.0\.0\.1, inside"):
+            pixels(f"https://turning.example:{server.port}/a.tif")
+        assert server.heads == []
+
+
+def test_a_host_that_does_not_answer_or_is_not_known_is_said_in_plain_words(monkeypatch):
+    free = socket.create_server(("127.0.0.1", 0))
+    port = free.getsockname()[1]
+    free.close()
+    with pytest.raises(SceneReadError, match=r"2 tries\): .*no connection to 127\.0\.0\.1"):
+        pixels(f"http://127.0.0.1:{port}/none.tif")
+    with pytest.raises(SceneReadError, match=r"the name of the host nowhere\.invalid is not known"):
+        pixels("https://nowhere.invalid/a.tif")
+
+
+def test_a_proxy_of_the_operators_is_asked_instead(content, noise, monkeypatch):
+    with serve(behind(content)) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        assert (pixels("http://127.0.0.1:9/by-proxy.tif") == noise).all()
+        assert b" http://127.0.0.1:9/by-proxy.tif " in proxy.heads[0]

@@ -136,8 +136,8 @@ def test_records_of_a_season_replay_it(made, season, tmp_path):
         assert sum(shares) == pytest.approx(observed, abs=2e-6)
         path = tmp_path / f"{day}.json"
         path.write_bytes(data)
-        catalog = open_catalog(Settings.load(catalog=str(path)))
-        items = catalog.scenes(season.area("demo"), day, day)[day]
+        known = Settings.load(catalog=str(path), trusted=str(season.directory))
+        items = open_catalog(known).scenes(season.area("demo"), day, day)[day]
         assert [s.id for s in select(items).scenes] == [u["id"] for u in record["hydro:used"]]
     assert outcomes[0] == "observed"
     assert outcomes[1] == "no scene"

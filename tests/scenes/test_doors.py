@@ -48,7 +48,7 @@ SHUT = {
     "zip:///a.zip!b.tif": "zip:// is not read",
     "http://example.com/a.tif": "http is only spoken to a catalog that is asked over it",
     "http://stac.example.com/a.tif": "http is only spoken",
-    "https://169.254.169.254/latest/meta-data": "169.254.169.254, inside a network",
+    "https://169.254.169.254/latest/meta-data": "169.254.169.254 is inside a network",
     "https://127.0.0.1/a.tif": "inside a network",
     "https://2130706433/a.tif": "127.0.0.1, inside",
     "https://0x7f.1/a.tif": "127.0.0.1, inside",
@@ -140,6 +140,22 @@ def test_a_name_that_cannot_be_resolved_is_left_to_the_reader(monkeypatch):
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     assert opened(PUBLIC) == PUBLIC
+    with pytest.raises(socket.gaierror):
+        Doors.of(Settings.load()).addresses("example.com")
+
+
+def test_addresses_are_looked_up_anew(monkeypatch):
+    """Who owns a name says where it leads, each time."""
+    known = Doors.of(Settings.load(catalog="https://own.example/v1"))
+    assert doors.internal("example.org") is None
+
+    def inward(_host, port, **_):
+        return [(socket.AF_INET, 1, 6, "", ("10.1.2.3", port or 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", inward)
+    assert known.addresses("own.example") == [ipaddress.ip_address("10.1.2.3")]
+    with pytest.raises(ShutError, match=r"example\.org is 10\.1\.2\.3, inside a network"):
+        known.addresses("example.org")
 
 
 def test_a_name_is_resolved_once(monkeypatch):

@@ -61,9 +61,9 @@ def _certificate(
         .add_extension(x509.BasicConstraints(ca=host is None, path_length=None), critical=True)
     )
     if host is not None:
-        at = ipaddress.ip_address(host)
-        names = x509.SubjectAlternativeName([x509.IPAddress(at)])
-        builder = builder.add_extension(names, critical=False)
+        numeric = host[0].isdigit()
+        at = x509.IPAddress(ipaddress.ip_address(host)) if numeric else x509.DNSName(host)
+        builder = builder.add_extension(x509.SubjectAlternativeName([at]), critical=False)
     return builder.sign(issuer, SHA256())
 
 

@@ -1,7 +1,9 @@
 """Refused is not no scene: a day fails, or is made with a warning that stays in view."""
 
 import copy
+import datetime as dt
 import json
+import re
 
 import dagster as dg
 import pytest
@@ -13,6 +15,7 @@ from hydro_pipeline.errors import CatalogAnswerError, SceneError
 from hydro_pipeline.report import facts
 from hydro_pipeline.simulation.server import StandIn
 from hydro_pipeline.usecases import quality
+from hydro_pipeline.usecases.scenes import skip_scene
 from hydro_pipeline.usecases.status import status
 from tests.support.areas import days_of, pixels, set_up
 
@@ -87,6 +90,57 @@ def test_a_day_whose_scenes_are_all_refused_fails_and_leaves_nothing_but_a_note(
     assert state.cube is None
     (note,) = status(state, days[0]).notes
     assert "scenes are refused" in note.told
+
+
+SHUT = {
+    "http://169.254.169.254/a.tif": "http is only spoken to a catalog that is asked over it",
+    "https://169.254.169.254/a.tif": "169.254.169.254 is inside a network",
+    "https://localhost:9000/bucket/a.tif": "localhost is .*, inside a network",
+    "/etc/passwd": "a file beyond the catalog's folder",
+    "vrt:///vsicurl/http://a/b": "vrt:// is not read",
+}
+
+
+def with_shut(feature, key, href):
+    """The item, and another one of its pass, one of whose files is at `href`."""
+    other = copy.deepcopy(feature)
+    other["id"] += "X"
+    other["properties"]["platform"] = "sentinel-2z"
+    other["assets"][key]["href"] = href
+    return [feature, other]
+
+
+@pytest.mark.parametrize(("href", "why"), SHUT.items())
+@pytest.mark.parametrize("key", ["red", "scl"])
+def test_a_scene_whose_files_are_not_opened_is_refused_and_the_others_are_used(
+    season, made, tmp_path, catalog, key, href, why
+):
+    path = catalog(lambda feature: with_shut(feature, key, href))
+    pipeline = set_up(season, tmp_path / "root", catalog=path, trusted=str(season.directory))
+    (report,) = pipeline.ingest_days("farm", days_of(season)[:1])
+    assert pixels(pipeline) == pixels(made, "demo")[:1]
+    assert report.refused
+    assert all(each.id.endswith("X") for each in report.refused)
+    (warning,) = report.warnings
+    assert re.search(rf"scenes refused: .*X: its {key} is not opened: .*{why}", warning)
+
+
+def test_a_day_none_of_whose_files_are_opened_fails_until_its_scenes_are_skipped(
+    season, tmp_path, catalog
+):
+    path = catalog(lambda feature: with_shut(feature, "nir", "https://10.0.0.1/a.tif")[1:])
+    pipeline = set_up(season, tmp_path / "root", catalog=path, trusted=str(season.directory))
+    day = days_of(season)[0]
+    with pytest.raises(SceneError, match=r"scenes are refused .*nir is not opened: 10\.0\.0\.1"):
+        list(pipeline.ingest_days("farm", [day]))
+    area = pipeline.area("farm")
+    offer = pipeline.catalog(area).scenes(area, day, day)[day]
+    state, now = pipeline.open("farm"), dt.datetime.now(dt.UTC)
+    for item in offer.known:
+        skip_scene(state, item.id, "me", now, "it is inside")
+    (report,) = pipeline.ingest_days("farm", [day])
+    assert report.outcome == "no scene"
+    assert not report.refused
 
 
 def test_a_day_with_one_refused_scene_is_made_and_says_so_wherever_one_looks(
