@@ -89,6 +89,15 @@ def test_a_catalog_that_is_not_there():
         open_catalog(settings, QUICK).scenes(ALPS, *MARCH)
 
 
+def test_a_catalog_that_is_away_for_half_a_minute_is_waited_for(monkeypatch):
+    waits = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    monkeypatch.setattr("random.uniform", lambda low, high: 1.0)
+    with pytest.raises(CatalogUnavailableError, match="after 7 tries"):
+        open_catalog(Settings.load(catalog="http://127.0.0.1:9/v1")).scenes(ALPS, *MARCH)
+    assert waits == [0.5, 1, 2, 4, 8, 16]
+
+
 def test_a_service_that_asks_for_patience_beyond_the_limit(api):
     api.fault = on_search(Fault(status=503, retry_after="3600"))
     started = time.monotonic()
