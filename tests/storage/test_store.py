@@ -8,6 +8,7 @@ import pytest
 from hydro_pipeline.errors import ConflictError, StoreAccessError, StoreUnavailableError
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.storage.store import Store
+from tests.support.loopback import http, serve
 from tests.support.refusing_s3 import REFUSALS, refusing_s3
 
 
@@ -69,6 +70,18 @@ def test_no_update_is_lost(store):
     assert store.update("count", lambda data: None) is False
 
 
+def test_a_write_that_others_always_come_before_ends_after_100_tries(settings):
+    tries = []
+
+    def attempt() -> None:
+        tries.append(1)
+        raise ConflictError("came second")
+
+    with pytest.raises(ConflictError, match="/k is changed by others without end; try again"):
+        Store(settings).against_others("k", attempt)
+    assert len(tries) == 100
+
+
 def calls(store):
     return [
         lambda: store.get("k"),
@@ -95,6 +108,20 @@ def test_an_endpoint_that_is_down_is_named_within_seconds(s3):
     with pytest.raises(StoreUnavailableError, match=url) as caught:
         store.get("k")
     assert caught.value.retryable
+
+
+def test_a_bucket_that_fails_three_times_is_asked_again():
+    failures = [http(b"", status="503 Slow Down")] * 3
+    found = http(b"data", ETag='"a"', Last_Modified="Mon, 01 Jan 2024 00:00:00 GMT")
+
+    def answer(connection, head):
+        connection.sendall(failures.pop() if failures else found)
+
+    with serve(answer) as server:
+        keys = {"s3_access_key_id": "a", "s3_secret_access_key": "b"}
+        settings = Settings.load(root="s3://bucket", s3_endpoint_url=server.url, **keys)
+        assert Store(settings).get("k") == b"data"
+        assert server.paths == ["GET /bucket/k"] * 4
 
 
 @pytest.mark.parametrize("code", REFUSALS)
