@@ -211,8 +211,9 @@ def test_launch_hands_over_each_report_and_raises_the_error_itself(season, pipel
 
 
 def test_launch_tells_of_a_check_that_blocks(season, pipeline, monkeypatch):
-    monkeypatch.setattr("hydro_pipeline.usecases.quality.unlawful", lambda *_: ["wrong"])
-    with pytest.raises(HydroError, match="carried_forward"):
+    wrong = [f"wrong {n}" for n in range(1, 25)]
+    monkeypatch.setattr("hydro_pipeline.usecases.quality.unlawful", lambda *_: wrong)
+    with pytest.raises(HydroError, match=r"carried_forward.*wrong 1; .*wrong 20$"):
         materialize("farm", day(season, 0), day(season, 0), settings=pipeline.settings)
 
 
