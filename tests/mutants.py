@@ -137,7 +137,7 @@ def excuse(mutant: Mutant, excuses: Excuses) -> tuple[str, str] | None:
 def useless(excuses: Excuses, mutants: Sequence[Mutant]) -> set[tuple[str, str]]:
     """The excuses by which none of `mutants` may survive: what they name is no more."""
     every = {(place, name) for place, names in excuses.items() for name in names}
-    return every - {excuse(mutant, excuses) for mutant in mutants}  # type: ignore[arg-type]
+    return every - {excuse(mutant, excuses) for mutant in mutants}
 
 
 def tests_of(root: Path, file: str) -> list[str]:
@@ -271,14 +271,17 @@ def _value(node: ast.expr) -> Any:
 
 
 def _others(value: Any) -> list[Any]:
-    """What a number becomes; a year the years beside it, for a tenth of it is no date."""
+    """What a number becomes; a year the years beside it, for a tenth of it is no date.
+
+    A thousand or a power of two is no year.
+    """
     if isinstance(value, bool):
         return [not value]
     if value == 0:
         return [type(value)(1)]
     if isinstance(value, float):
         return [value * 10, value / 10]
-    if 1900 <= value < 2100:
+    if 1900 <= value < 2100 and value % 1000 and value & (value - 1):
         return [value - 1, value + 1]
     return [value * 10, int(value / 10) or int(abs(value) > 1)]
 

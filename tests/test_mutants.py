@@ -11,12 +11,12 @@ pytestmark = pytest.mark.enable_socket  # to the process that forks the runs of 
 
 SOURCE = """LIMIT = 10
 SLACK = -0.5
-FLAGS = (True, 1 << 4)
+FLAGS = (True, 1 << 11)
 
 class Limits:
     tries: int = 7
 
-def check(value, most=2_000):
+def check(value, most=2_024):
     if value > LIMIT:
         raise ValueError(value)
     return 20 <= value
@@ -38,12 +38,12 @@ def test_each_number_and_each_condition_that_raises_is_changed():
         "2: SLACK: -0.5 -> -5.0",
         "2: SLACK: -0.5 -> -0.05",
         "3: FLAGS: True -> False",
-        "3: FLAGS: 1 << 4 -> 160",
-        "3: FLAGS: 1 << 4 -> 1",
+        "3: FLAGS: 1 << 11 -> 20480",
+        "3: FLAGS: 1 << 11 -> 204",
         "6: Limits.tries: 7 -> 70",
         "6: Limits.tries: 7 -> 1",
-        "8: check(): 2_000 -> 1999",
-        "8: check(): 2_000 -> 2001",
+        "8: check(): 2_024 -> 2023",
+        "8: check(): 2_024 -> 2025",
         "9: check: value > LIMIT: value > LIMIT -> False",
         "11: check: 20 <= value: 20 -> 200",
         "11: check: 20 <= value: 20 -> 2",

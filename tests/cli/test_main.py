@@ -3,12 +3,15 @@ import datetime as dt
 import json
 import subprocess
 import sys
+from inspect import signature
 
 import pyarrow.parquet as pq
 import pytest
 
 from hydro_pipeline.area.area import Area
 from hydro_pipeline.cli import main as cli
+from hydro_pipeline.cli.preflight import preflight
+from hydro_pipeline.cube.maintain import maintain
 
 
 @pytest.fixture
@@ -148,6 +151,20 @@ def test_preflight(hydro, monkeypatch):
     assert "FAILED" in out
     assert "hydro area set nowhere" in out
     assert "definitions  -" in out
+
+
+def test_preflight_notices_kernels_that_compute_something_else(monkeypatch):
+    monkeypatch.setattr(
+        "hydro_pipeline.stats.kernel.statistics", lambda *_, **__: {"ndvi_mean": [0.25]}
+    )
+    check = next(check for check in preflight() if check.name == "kernels")
+    assert check.ok is False
+    assert "a pixel of NDVI 0.5 came out as 0.25" in check.found
+
+
+def test_states_are_kept_as_long_by_hand_as_by_the_schedule():
+    by_hand = signature(cli.maintain).parameters["keep_days"].default
+    assert by_hand == signature(maintain).parameters["keep_days"].default == 90
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,15 @@ def test_statistics_come_back_within_their_unit(pipeline, reported):
         np.testing.assert_allclose(values, expected, atol=kept["unit"] / 2 + 1e-12)
 
 
+def test_ages_up_to_the_oldest_and_shares_are_told_exactly_enough():
+    """An age in tenths of a day; a share in half percents."""
+    told = {column.name: column for column in COLUMNS}
+    found = told["age"].numbers(np.array([0.0, 12.34, 9_999.0, np.nan]))
+    assert (found.tolist(), found.dtype) == ([0, 123, 65_534, 65_535], np.uint16)
+    found = told["observed"].numbers(np.array([0.0, 0.5, 1.0, np.nan]))
+    assert (found.tolist(), found.dtype) == ([0, 100, 200, 255], np.uint8)
+
+
 def test_a_missing_row_is_none_and_a_foreign_one_left_out():
     rows = pa.table(
         {
