@@ -24,7 +24,7 @@ from referencing import Registry, Resource
 
 from hydro_pipeline.area.area import Area
 from hydro_pipeline.cli import main as cli
-from hydro_pipeline.errors import MissingDayError
+from hydro_pipeline.errors import DamagedCubeError, MissingDayError
 from hydro_pipeline.outputs.stac_items import Publication
 from hydro_pipeline.usecases.pipeline import Pipeline
 
@@ -179,6 +179,24 @@ def test_only_what_changed_is_written_again(pipeline, published, monkeypatch, ca
         cli.main()
     assert not stop.value.code
     assert capsys.readouterr().out.startswith("1 days written; ")
+
+
+def test_a_damaged_day_is_told_after_the_others_were_published(made, tmp_path, monkeypatch):
+    shutil.copytree(made.settings.root, tmp_path / "root")
+    settings = made.settings.model_copy(update={"root": str(tmp_path / "root")})
+    publication = Publication(Pipeline(settings).open("demo"))
+    whole = Publication._item
+
+    def item(self, day):
+        if day == DAYS[1]:
+            raise DamagedCubeError(f"{day} is damaged", day)
+        return whole(self, day)
+
+    monkeypatch.setattr(Publication, "_item", item)
+    published = publication.publish(FIRST, LAST)
+    assert [next(published), next(published)] == [DAYS[0], DAYS[2]]
+    with pytest.raises(DamagedCubeError, match=f"{DAYS[1]} is damaged"):
+        next(published)
 
 
 def test_what_is_not_there_is_named(pipeline):

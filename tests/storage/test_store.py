@@ -133,6 +133,12 @@ def test_wrong_keys_are_named(s3, code):
             assert not caught.value.retryable
 
 
+def test_a_certificate_that_is_not_trusted_is_final(settings):
+    store, told = Store(settings), r"/k: .*HYDRO_CA_FILE.*UnknownIssuer"
+    with pytest.raises(StoreAccessError, match=told), store._translated("k"):
+        raise OSError("invalid peer certificate: UnknownIssuer")
+
+
 def test_a_directory_that_cannot_be_used(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StoreAccessError, match="HYDRO_ROOT"):
