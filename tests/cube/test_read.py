@@ -46,7 +46,8 @@ def test_wrong_keys_are_named(s3, code):
     ],
 )
 def test_an_error_is_told_as_what_it_is(error, decoding, kind, told):
-    with pytest.raises(kind, match=told), translated("s3://b/cubes/farm", decoding):
+    how = {"decoding": True} if decoding else {}
+    with pytest.raises(kind, match=told), translated("s3://b/cubes/farm", **how):
         raise error
 
 

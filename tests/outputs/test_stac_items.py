@@ -96,8 +96,10 @@ def test_an_item_says_what_its_day_is(pipeline, items):
         item.properties["hydro:observed_fraction"]
         == pipeline.open("demo").cube.daily("observed_fraction")[5]
     )
-    (band,) = RasterExtension.ext(item.assets["ndvi"]).bands
-    assert (band.nodata, band.scale, band.data_type) == (-32768, 1e-4, "int16")
+    bands = {name: RasterExtension.ext(item.assets[name]).bands[0] for name in item.assets}
+    ndvi = bands["ndvi"]
+    assert (ndvi.nodata, ndvi.scale, ndvi.offset, ndvi.data_type) == (-32768, 1e-4, 0, "int16")
+    assert (bands["age"].nodata, bands["visual"].nodata) == (-1, 0)
     data = Path(item.assets["ndvi"].get_absolute_href()).read_bytes()
     file = FileExtension.ext(item.assets["ndvi"])
     assert file.size == len(data)

@@ -111,6 +111,20 @@ def test_pictures_carried_forward_are_the_cube(pipeline, monkeypatch, limit):
         np.testing.assert_array_equal(age, expected)
 
 
+@pytest.mark.parametrize(
+    ("shape", "observed", "step"),
+    [
+        ((1000, 10), 5_000_000, 1),
+        ((1000, 10), 5_000_001, 2),
+        ((1000, 1000), 20_000_000, 2),
+        ((1001, 10), 1, 2),
+        ((10, 3001), 1, 4),
+    ],
+)
+def test_pictures_hold_five_million_pixels_in_all_and_1000_on_a_side(shape, observed, step):
+    assert frames_module._step(shape, observed) == step
+
+
 def test_only_changed_days_are_read_again(pipeline, monkeypatch):
     calls = []
     inner = frames_module._frame
