@@ -42,8 +42,6 @@ class Tries:
     attempts: int
     first_delay: float = 0.0
     """Wait before the second try, seconds; doubles each time, times a random 0.5 to 1.5."""
-    longest_delay: float = math.inf
-    """To which the wait grows, seconds, before it is made random."""
     limit: float = math.inf
     """No further try begins after this many seconds."""
 
@@ -62,7 +60,7 @@ def retry[T](
 
     def wait(state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
-        delay = min(tries.first_delay * 2.0 ** (state.attempt_number - 1), tries.longest_delay)
+        delay = tries.first_delay * 2.0 ** (state.attempt_number - 1)
         least = asked(error) if error else None
         return max(delay * random.uniform(0.5, 1.5), least or 0.0)
 

@@ -4,7 +4,9 @@ In a copy of the repository, each of these in turn:
 - a number of a module, a class or a parameter's default becomes ten times it, and a tenth of it;
 - a number that something is compared with does too;
 - the condition of a branch that raises becomes False.
-Then the tests of the module's file run, then those of its folder. Usage: `mutants.py [PATH ...]`.
+Then the tests of the module's file run, then those of its folder; refusals come first.
+`mutants.toml` excuses, by file or folder, a name, a single change, or "*": every number there.
+Usage: `mutants.py [PATH ...]`.
 """
 
 import argparse
@@ -20,6 +22,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -27,7 +30,8 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 EXCUSED = Path(__file__).with_suffix(".toml")
-"""By file, the names that may survive, or single changes of them, each with the reason."""
+"""By file or folder, the names that may survive, or single changes of them, with the reason."""
+type Excuses = dict[str, dict[str, str]]
 NOT_COPIED = (".git", ".venv", ".dagster", ".*_cache", ".hypothesis", "hydro-data")
 PRELOADED = (
     "boto3", "dagster", "dagster_aws.s3", "dask.array", "distributed", "exactextract", "geopandas",
@@ -40,10 +44,21 @@ PASSED, NONE = 0, 5
 """Exit codes of pytest: all passed, no tests."""
 
 
+class Kind(IntEnum):
+    """What is changed, in the order in which it is tried."""
+
+    REFUSAL = 0
+    """The condition of a branch that raises."""
+    CONSTANT = 1
+    COMPARED = 2
+    """A number that something is compared with."""
+
+
 @dataclass(frozen=True)
 class Mutant:
     """One change of one file."""
 
+    kind: Kind
     file: str
     """Relative to the repository."""
     line: int
@@ -65,18 +80,20 @@ def find(file: str, source: str) -> Iterator[Mutant]:
     for line in data.splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
 
-    def mutants(name: str, node: ast.expr, values: Sequence[object]) -> Iterator[Mutant]:
+    def mutants(
+        kind: Kind, name: str, node: ast.expr, values: Sequence[object]
+    ) -> Iterator[Mutant]:
         assert node.end_lineno is not None
         assert node.end_col_offset is not None
         first = starts[node.lineno - 1] + node.col_offset
         last = starts[node.end_lineno - 1] + node.end_col_offset
         for new in map(repr, values):
             content = data[:first] + new.encode() + data[last:]
-            yield Mutant(file, node.lineno, name, data[first:last].decode(), new, content)
+            yield Mutant(kind, file, node.lineno, name, data[first:last].decode(), new, content)
 
     def constants(name: str, value: ast.AST) -> Iterator[Mutant]:
         for node in _numbers(value):
-            yield from mutants(name, node, _others(_value(node)))
+            yield from mutants(Kind.CONSTANT, name, node, _others(_value(node)))
 
     def visit(node: ast.AST, scope: str, inside: bool) -> Iterator[Mutant]:
         match node:
@@ -90,16 +107,37 @@ def find(file: str, source: str) -> Iterator[Mutant]:
             case ast.ClassDef():
                 scope = f"{scope}{node.name}."
             case ast.If(body=[*_, ast.Raise()]):
-                yield from mutants(f"{scope}: {ast.unparse(node.test)}", node.test, [False])
+                name = f"{scope}: {ast.unparse(node.test)}"
+                yield from mutants(Kind.REFUSAL, name, node.test, [False])
             case ast.Compare():
                 for number in chain.from_iterable(map(_numbers, (node.left, *node.comparators))):
                     if abs(_value(number)) > 1 or isinstance(_value(number), float):
                         name = f"{scope}: {ast.unparse(node)}"
-                        yield from mutants(name, number, _others(_value(number)))
+                        yield from mutants(Kind.COMPARED, name, number, _others(_value(number)))
         for child in ast.iter_child_nodes(node):
             yield from visit(child, scope, inside)
 
     return visit(ast.parse(source), "", False)
+
+
+def excuse(mutant: Mutant, excuses: Excuses) -> tuple[str, str] | None:
+    """The file or folder and the name in `excuses` by which a mutant may survive, if there is one.
+
+    "*" excuses every number, and no refusal.
+    """
+    names = [f"{mutant.name}: {mutant.old} -> {mutant.new}", mutant.name]
+    names += [] if mutant.kind is Kind.REFUSAL else ["*"]
+    for place in (mutant.file, *map(str, Path(mutant.file).parents)):
+        for name in names:
+            if name in excuses.get(place, {}):
+                return place, name
+    return None
+
+
+def useless(excuses: Excuses, mutants: Sequence[Mutant]) -> set[tuple[str, str]]:
+    """The excuses by which none of `mutants` may survive: what they name is no more."""
+    every = {(place, name) for place, names in excuses.items() for name in names}
+    return every - {excuse(mutant, excuses) for mutant in mutants}
 
 
 def tests_of(root: Path, file: str) -> list[str]:
@@ -158,7 +196,7 @@ class Copy:
                 self._took[tests] = self._seconds(tests)
             try:
                 place.write_bytes(mutant.content)
-                if self._run(tests, 60 + 4 * self._took[tests], fresh) not in (PASSED, NONE):
+                if self._run(tests, 300 + 10 * self._took[tests], fresh) not in (PASSED, NONE):
                     return True
             finally:
                 place.write_bytes(original)
@@ -233,16 +271,29 @@ def _value(node: ast.expr) -> Any:
 
 
 def _others(value: Any) -> list[Any]:
-    """What a number becomes; a year the years beside it, for a tenth of it is no date."""
+    """What a number becomes; a year the years beside it, for a tenth of it is no date.
+
+    A thousand or a power of two is no year.
+    """
     if isinstance(value, bool):
         return [not value]
     if value == 0:
         return [type(value)(1)]
     if isinstance(value, float):
         return [value * 10, value / 10]
-    if 1900 <= value < 2100:
+    if 1900 <= value < 2100 and value % 1000 and value & (value - 1):
         return [value - 1, value + 1]
     return [value * 10, int(value / 10) or int(abs(value) > 1)]
+
+
+def found(paths: Sequence[str] = ("hydro_pipeline",)) -> list[Mutant]:
+    """Every mutant of files or folders of this repository, in the order in which it is tried."""
+    files = chain.from_iterable(
+        [ROOT / path] if path.endswith(".py") else sorted((ROOT / path).rglob("*.py"))
+        for path in paths
+    )
+    every = (find(str(file.relative_to(ROOT)), file.read_text()) for file in files)
+    return sorted(chain.from_iterable(every), key=lambda mutant: mutant.kind)
 
 
 def main() -> int:
@@ -250,23 +301,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("paths", nargs="*", default=["hydro_pipeline"], help="files or folders")
     parser.add_argument("--list", action="store_true", help="print the mutants, run nothing")
+    parser.add_argument("--only", default="", help="those whose printed line contains this")
     parser.add_argument("--jobs", type=int, default=2, help="how many at once")
     arguments = parser.parse_args()
-    excused = tomllib.loads(EXCUSED.read_text())
-    found = [
-        mutant
-        for path in arguments.paths
-        for file in ([ROOT / path] if path.endswith(".py") else sorted((ROOT / path).rglob("*.py")))
-        for mutant in find(str(file.relative_to(ROOT)), file.read_text())
-        if not {mutant.name, f"{mutant.name}: {mutant.old} -> {mutant.new}"}
-        & excused.get(mutant.file, {}).keys()
-    ]
+    excuses = tomllib.loads(EXCUSED.read_text())
+    every = [mutant for mutant in found(arguments.paths) if arguments.only in str(mutant)]
+    tried = [mutant for mutant in every if excuse(mutant, excuses) is None]
     if arguments.list:
-        print(*found, sep="\n")
+        print(*tried, sep="\n")
         return 0
     tell = partial(print, flush=True)
-    left = survivors(ROOT, found, arguments.jobs, PRELOADED, tell)
-    print(f"\n{len(left)} of {len(found)} mutants survive", *left, sep="\n")
+    left = survivors(ROOT, tried, arguments.jobs, PRELOADED, tell)
+    excused = len(every) - len(tried)
+    print(f"\n{len(left)} of {len(tried)} mutants survive, {excused} are excused", *left, sep="\n")
     return 1 if left else 0
 
 

@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 
 from hydro_pipeline.area.area import Area
-from hydro_pipeline.days import MAX_DAYS, day_number, due_days, last_due_day, number_day, ranges
+from hydro_pipeline.days import day_number, due_days, last_due_day, number_day, ranges
 
 DAY = dt.date(2024, 5, 20)
 
@@ -33,7 +33,7 @@ def test_last_due_day_has_ended_at_the_area_and_in_utc(longitude, utc, latency, 
         (DAY - dt.timedelta(2), None, DAY - dt.timedelta(2), DAY),
         (DAY - dt.timedelta(400), DAY - dt.timedelta(1), DAY, DAY),
         (None, DAY - dt.timedelta(100), DAY - dt.timedelta(99), DAY - dt.timedelta(69)),
-        (None, DAY - dt.timedelta(MAX_DAYS), DAY - dt.timedelta(MAX_DAYS - 1), DAY),
+        (None, DAY - dt.timedelta(31), DAY - dt.timedelta(30), DAY),
     ],
 )
 def test_catch_up_begins_at_the_first_gap_and_is_at_most_a_month(start, committed, first, last):

@@ -1,10 +1,13 @@
 """What is measured is told whole, and everything is named after it."""
 
+import datetime as dt
+import json
 from dataclasses import replace
 
 import pytest
 
-from hydro_pipeline.product import Band, Variable
+from hydro_pipeline.product import AGE, NO_AGE, NODATA, Band, Variable
+from tests.support.golden import KEPT
 from tests.support.product import PRODUCT
 
 NDMI = Variable(
@@ -26,6 +29,9 @@ RED = Variable(
 )
 NARROW = replace(PRODUCT, sensor=replace(PRODUCT.sensor, bands=PRODUCT.bands))
 """With no band more than is needed."""
+
+
+STORED = json.loads(KEPT.read_text())["cube"]["attributes"]["hydro_pipeline"]
 
 
 def with_mask(**changes):
@@ -57,6 +63,24 @@ OTHERS = {
     "scale": with_ndvi(scale=1e-3),
     "code": replace(PRODUCT, pixel_code=PRODUCT.pixel_code + 1),
 }
+
+
+def test_pixels_mean_what_they_mean_in_cubes_that_are_there():
+    assert STORED.items() >= PRODUCT.meaning().items()
+    assert (NODATA, NO_AGE) == (-(2**15), -1)
+    assert PRODUCT.version.startswith("1-")
+    assert PRODUCT.sensor.first_day == dt.date(2015, 7, 1)
+
+
+def test_values_keep_their_colours():
+    assert PRODUCT.main.colours == (
+        (-0.2, "#6f87a3"), (0, "#e9dcc0"), (0.15, "#ecdfa5"), (0.3, "#d3dc86"), (0.45, "#a2c965"),
+        (0.6, "#65ab4c"), (0.75, "#348a40"), (0.9, "#12643a"), (1, "#083f29"),
+    )  # fmt: skip
+    assert AGE == (
+        (0, "#fdf6e3"), (2, "#f8dfae"), (5, "#efa77f"), (10, "#c95f78"), (15, "#823274"),
+        (20, "#35154f"),
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("what", OTHERS)

@@ -40,6 +40,7 @@ def test_defaults():
         ("HYDRO_ZONAL_WEIGHTS", "center"),
         ("HYDRO_OFFSET_CHECK", "maybe"),
         ("HYDRO_LATENCY_DAYS", "1.5"),
+        ("HYDRO_SKIP_AFTER_FAILURES", "0"),
         ("HYDRO_DASK_SCHEDULER", "host:8786"),
     ],
 )
@@ -68,6 +69,10 @@ def test_a_value_from_none_to_the_most(name, most):
     for value in (-1, most + 1):
         with pytest.raises(SettingError, match=f"HYDRO_{name.upper()}={value}"):
             Settings.load(**{name: value})
+
+
+def test_a_scene_may_be_skipped_after_its_first_failure():
+    assert Settings.load(skip_after_failures=1).skip_after_failures == 1
 
 
 def test_every_wrong_value_is_named_at_once(monkeypatch):

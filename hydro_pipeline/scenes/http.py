@@ -50,7 +50,6 @@ class Limits:
     """Tries of one request."""
     first_delay: float = 0.5
     """Wait before the second try; doubles each time, times a random 0.5 to 1.5."""
-    longest_delay: float = 20
     request: float = CATALOG.total
     """One request with all its tries."""
     search: float = SEARCH_S
@@ -60,7 +59,7 @@ class Limits:
     @property
     def tries(self) -> Tries:
         """Of one request."""
-        return Tries(self.attempts, self.first_delay, self.longest_delay, self.request)
+        return Tries(self.attempts, self.first_delay, self.request)
 
 
 class _TryAgainError(CatalogUnavailableError):

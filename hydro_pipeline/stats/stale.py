@@ -103,18 +103,16 @@ class DaySummary:
     """Sum modulo 2**64 of one hash for each row's (field_id, field_hash)."""
     revision: int
     """Lowest cube_revision of the rows; the highest int32 where there are none."""
-    rows: int
-    """Number of rows."""
 
     def is_fresh(self, wanted: Wanted, day: dt.date, revision: int) -> bool:
         """True if the file holds exactly the wanted rows of `day` at `revision` or newer."""
         return self.digest == wanted.digest(day) and self.revision >= revision
 
 
-NO_FILE = DaySummary(0, np.iinfo(np.int32).max, 0)
+NO_FILE = DaySummary(0, np.iinfo(np.int32).max)
 """Summary of a day without a file: fresh exactly while no field is wanted."""
 
-NOT_READABLE = DaySummary(0, -1, 0)
+NOT_READABLE = DaySummary(0, -1)
 """Summary of a day whose file cannot be read: never fresh."""
 
 

@@ -71,7 +71,7 @@ def read_summary(store: Store, area_name: str, day: dt.date, schema: pa.Schema) 
     try:
         metadata = pq.read_metadata(pa.BufferReader(tail))
         digest, revision = (metadata.metadata or {})[SUMMARY].split(b",")
-        return DaySummary(int(digest), int(revision), metadata.num_rows)
+        return DaySummary(int(digest), int(revision))
     except BROKEN:
         file = read_day(store, area_name, day, schema)
         return NOT_READABLE if file.rows is None else _summary(file.rows)
@@ -184,4 +184,4 @@ def _summary(rows: pa.Table) -> DaySummary:
         return NO_FILE
     digests = row_digests(rows["field_id"].combine_chunks(), rows["field_hash"].combine_chunks())
     lowest = pc.min(rows["cube_revision"]).as_py()
-    return DaySummary(int(np.sum(digests, dtype=np.uint64)), lowest, rows.num_rows)
+    return DaySummary(int(np.sum(digests, dtype=np.uint64)), lowest)

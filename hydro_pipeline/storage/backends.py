@@ -38,11 +38,6 @@ if TYPE_CHECKING:
 RETRY: "RetryConfig" = {
     "max_retries": 6,
     "retry_timeout": dt.timedelta(seconds=OBJECTS.total - OBJECTS.read),
-    "backoff": {
-        "init_backoff": dt.timedelta(milliseconds=100),
-        "max_backoff": dt.timedelta(seconds=4),
-        "base": 2,
-    },
 }
 CLIENT: "ClientConfig" = {
     "connect_timeout": dt.timedelta(seconds=OBJECTS.connect),

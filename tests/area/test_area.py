@@ -73,6 +73,12 @@ def test_a_box_that_cannot_be_used(bbox, message):
         Area.from_bbox("a", bbox)
 
 
+def test_a_box_that_is_infinite_on_its_grid():
+    """A point of the equator 90 degrees from a zone's meridian."""
+    with pytest.raises(AreaError, match="cannot be projected to EPSG:32631"):
+        Area.from_bbox("a", (93, 0, 93.1, 0.1), "EPSG:32631")
+
+
 def test_a_side_of_400_km_is_the_longest():
     """A degree of latitude measures about 111 km."""
     height, _ = Area.from_bbox("a", (3.0, 50.0, 3.1, 53.59)).grid.shape

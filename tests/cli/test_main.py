@@ -3,12 +3,16 @@ import datetime as dt
 import json
 import subprocess
 import sys
+from inspect import signature
 
 import pyarrow.parquet as pq
 import pytest
 
 from hydro_pipeline.area.area import Area
 from hydro_pipeline.cli import main as cli
+from hydro_pipeline.cli.preflight import preflight
+from hydro_pipeline.cube.maintain import maintain
+from hydro_pipeline.usecases.verify import Verified
 
 
 @pytest.fixture
@@ -150,6 +154,20 @@ def test_preflight(hydro, monkeypatch):
     assert "definitions  -" in out
 
 
+def test_preflight_notices_kernels_that_compute_something_else(monkeypatch):
+    monkeypatch.setattr(
+        "hydro_pipeline.stats.kernel.statistics", lambda *_, **__: {"ndvi_mean": [0.25]}
+    )
+    check = next(check for check in preflight() if check.name == "kernels")
+    assert check.ok is False
+    assert "a pixel of NDVI 0.5 came out as 0.25" in check.found
+
+
+def test_states_are_kept_as_long_by_hand_as_by_the_schedule():
+    by_hand = signature(cli.maintain).parameters["keep_days"].default
+    assert by_hand == signature(maintain).parameters["keep_days"].default == 90
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -185,11 +203,49 @@ def test_debug_shows_the_traceback(hydro):
         hydro("fields", "list", "nowhere", "--debug")
 
 
+def test_what_nobody_thought_of_is_one_line_too(hydro, monkeypatch):
+    def fail(arguments):
+        raise KeyError("odd")
+
+    monkeypatch.setattr(cli, "app", fail)
+    told = "error: unexpected KeyError: 'odd' (--debug shows where)\n"
+    assert hydro("status") == (1, "", told)
+    with pytest.raises(KeyError, match="odd"):
+        hydro("status", "--debug")
+
+
+def test_damage_is_exit_code_1(hydro, demo_area, monkeypatch):
+    found = [Verified(dt.date(2024, 4, 1)), Verified(dt.date(2024, 4, 2), ("a chunk is lost",))]
+    for days, code in ((found[:1], 0), (found, 1)):
+        monkeypatch.setattr(
+            "hydro_pipeline.usecases.verify.verify", lambda *_, days=days: iter(days)
+        )
+        assert hydro("verify", "demo")[0] == code
+
+
+def test_a_broken_area_is_told_with_the_others(hydro, demo_area, tmp_path):
+    assert hydro("status")[0] == 0
+    (tmp_path / "hydro-data/inputs/odd").mkdir()
+    (tmp_path / "hydro-data/inputs/odd/area.geojson").write_text("{")
+    code, out, err = hydro("status")
+    assert (code, "area demo:" in out) == (1, True)
+    assert "error: odd: area odd: not readable as GeoJSON" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["run", "x", "--from", "2024-02-30", "--to", "2024-04-02"], "2024-02-30"),
         (["run", "x", "--from", "2024-04-02", "--to", "2024-04-01"], "before --from 2024-04-02"),
+        (
+            ["record", "x", "--from", "2024-04-02", "--to", "2024-04-01", "--out", "x"],
+            "before --from 2024-04-02",
+        ),
+        (
+            ["scenes", "check", "x", "--from", "2024-04-02", "--to", "2024-04-01"],
+            "before --from 2024-04-02",
+        ),
+        (["scenes", "skip", "x", "S"], "say why"),
         (["area", "set", "x"], "--bbox"),
         (["area", "set", "x", "--bbox=1,2,3"], "west,south,east,north"),
         (["stats", "x", "--out", "x.xlsx"], ".parquet"),

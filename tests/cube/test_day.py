@@ -267,8 +267,16 @@ def test_other_settings_are_refused(store, writer, settings):
     with pytest.raises(CubeMeaningError, match=r"cloud_buffer_m is 60\.0 there and 0\.0 now"):
         Writer(store, AREA, other).begin(day(1))
     moved = Area.from_bbox("farm", (5.0, 51.0, 5.08, 51.04))
-    with pytest.raises(CubeMeaningError, match="shape"):
+    with pytest.raises(CubeMeaningError, match=r"the area farm was replaced: .*'shape'"):
         Writer(store, moved, settings).begin(day(1))
+
+
+def test_a_day_that_is_not_in_the_cube_is_named(store, writer):
+    put(writer, day(0), observed(0))
+    cube = Cube.open(store, "farm")
+    for other in (day(-1), day(1)):
+        with pytest.raises(MissingDayError, match=f"{other} is not in the cube, which holds"):
+            cube.index(other)
 
 
 def test_a_lost_chunk_is_an_error_not_nodata(store, writer, settings):

@@ -65,8 +65,17 @@ def test_young_states_stay(store, settings):
     writer = Writer(store, AREA, settings)
     put(writer, 0, 1)
     put(writer, 1, 2)
-    done = maintain(store, "farm", dt.datetime.now(dt.UTC))
+    now = dt.datetime.now(dt.UTC)
+    done = maintain(store, "farm", now + dt.timedelta(days=89))
     assert (done.expired, done.deleted) == (0, 0)
+    assert maintain(store, "farm", now + dt.timedelta(days=91)).expired > 0
+
+
+def test_what_a_writer_left_goes_a_day_later(settings):
+    store, now = Store(settings), dt.datetime.now(dt.UTC)
+    store.put(".writing/left", b"half")
+    assert maintain(store, "farm", now + dt.timedelta(hours=23)).orphans == 0
+    assert maintain(store, "farm", now + dt.timedelta(hours=25)).orphans == 1
 
 
 def test_no_cube_is_no_work(store):

@@ -10,19 +10,15 @@ from contextlib import closing
 import dagster as dg
 import pytest
 
-from hydro_pipeline import definitions
 from hydro_pipeline.defs.build import build_defs
 from hydro_pipeline.defs.launch import materialize
 from hydro_pipeline.defs.names import AREA_TAG, RETRIES_TAG, key, range_tags
 from hydro_pipeline.errors import (
-    AreaError,
     HydroError,
     InputError,
     MissingDayError,
     SceneGoneError,
     SceneReadError,
-    SettingError,
-    StoreAccessError,
     StoreUnavailableError,
 )
 from hydro_pipeline.settings import Settings
@@ -252,38 +248,3 @@ def test_partitions_begin_with_the_cube(season, pipeline):
     assert first_partition() == "2015-07-01"
     list(pipeline.ingest_days("farm", [day(season, 2)]))
     assert first_partition() == str(day(season, 2))
-
-
-def test_definitions_of_a_fresh_clone_say_how_to_begin(tmp_path, monkeypatch, caplog):
-    monkeypatch.setenv("HYDRO_ROOT", str(tmp_path))
-    assert not definitions.defs().resolve_all_asset_keys()
-    assert "hydro area set" in caplog.text
-
-
-def test_definitions_say_at_once_which_setting_is_wrong(tmp_path, monkeypatch):
-    monkeypatch.setenv("HYDRO_ROOT", str(tmp_path))
-    monkeypatch.setenv("HYDRO_LATENCY_DAYS", "soon")
-    with pytest.raises(SettingError, match="HYDRO_LATENCY_DAYS='soon'"):
-        definitions.defs()
-
-
-def test_definitions_say_at_once_that_the_store_cannot_be_reached(monkeypatch, s3):
-    for name, value in {**s3.environment, "HYDRO_ROOT": "s3://no-such-bucket/x"}.items():
-        monkeypatch.setenv(name, value)
-    with pytest.raises(StoreAccessError, match="no-such-bucket"):
-        definitions.defs()
-
-
-def test_definitions_of_unknown_areas_alone_fail(tmp_path, monkeypatch):
-    monkeypatch.setenv("HYDRO_ROOT", str(tmp_path))
-    monkeypatch.setenv("HYDRO_AREAS", "atlantis")
-    with pytest.raises(AreaError, match="hydro area set atlantis"):
-        definitions.defs()
-
-
-def test_broken_area_does_not_hold_back_another(pipeline, monkeypatch, caplog):
-    pipeline.store.put("inputs/broken/area.geojson", b"{")
-    monkeypatch.setenv("HYDRO_ROOT", pipeline.settings.root)
-    keys = definitions.defs().resolve_all_asset_keys()
-    assert {COMPOSITE, STATS} < set(keys)
-    assert "broken" in caplog.text

@@ -24,6 +24,7 @@ from hydro_pipeline.fields.fields import (
     put_fields,
     read_fields,
 )
+from hydro_pipeline.fields.file import FieldProblem
 from hydro_pipeline.settings import Settings, ZonalWeights
 from hydro_pipeline.storage.backends import S3
 from hydro_pipeline.storage.store import Store
@@ -84,6 +85,16 @@ def drop(store: Store, name: str, data: bytes) -> None:
 
 def test_no_files_are_no_fields(store: Store) -> None:
     assert read_fields(store, AREA) == FieldsReading()
+
+
+def test_20_problems_are_told_those_that_left_something_out_first() -> None:
+    problems = [FieldProblem("a", None, f"odd {n}", left_out=n >= 15) for n in range(25)]
+    told = FieldsReading(problems=tuple(problems)).told()
+    assert told == [
+        *(f"odd {n}" for n in (*range(15, 25), *range(10))),
+        "and 5 more like these (10 left out in all)",
+    ]
+    assert len(FieldsReading(problems=tuple(problems[:20])).told()) == 20
 
 
 def test_a_broken_file_does_not_stop_the_others(store: Store) -> None:

@@ -45,8 +45,12 @@ def test_fields_are_sorted_and_other_properties_are_ignored() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given_id", "field_id"), [("F1", "F1"), (" F1 ", "F1"), (7, "7"), (7.0, "7"), ("007", "007")]
-)
+    ("given_id", "field_id"),
+    [
+        ("F1", "F1"), (" F1 ", "F1"), (7, "7"), (7.0, "7"), ("007", "007"),
+        (2.0**53 - 1, "9007199254740991"), ("F" * 200, "F" * 200),
+    ],
+)  # fmt: skip
 def test_field_id_is_text(given_id: Any, field_id: str) -> None:
     assert only(parse_fields("a.geojson", geojson(feature(given_id)))).field_id == field_id
 

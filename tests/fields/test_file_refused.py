@@ -48,6 +48,8 @@ LEFT_OUT: list[tuple[bytes, str]] = [
     (geojson(feature(), {"type": "Feature", "geometry": None}), "feature 2 has no field_id"),
     (geojson(feature(" ")), "feature 1 has no field_id"),
     (geojson(feature(1.5)), "feature 1 has a field_id 1.5 that is not text or a whole number"),
+    (geojson(feature(2.0**53)), "a field_id 9007199254740992.0 that is not text or a whole number"),
+    (geojson(feature("F" * 201)), "of 201 characters, more than 200"),
     (geojson(feature(True)), "feature 1 has a field_id True that is not text or a whole number"),
     (geojson(feature({"a": 1})), "feature 1 has a field_id {'a': 1} that is not text"),
     (

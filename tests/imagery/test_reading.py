@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import rasterio
+from rasterio.errors import RasterioIOError
 
 from hydro_pipeline.errors import (
     CatalogUnavailableError,
@@ -21,6 +22,7 @@ from hydro_pipeline.imagery import reading
 from hydro_pipeline.imagery.load import load, tiling_of
 from hydro_pipeline.parallel import Tries
 from hydro_pipeline.scenes.catalog import open_catalog
+from hydro_pipeline.scenes.doors import Doors
 from hydro_pipeline.scenes.http import Limits
 from hydro_pipeline.scenes.scene import Scene
 from hydro_pipeline.settings import Settings
@@ -32,6 +34,8 @@ from hydro_pipeline.usecases.status import status
 from tests.support.areas import days_of
 from tests.support.noise_scenes import ANYWHERE, computed
 from tests.support.product import select
+
+TRIES = reading.TRIES
 
 
 @pytest.fixture(autouse=True)
@@ -135,6 +139,21 @@ def test_what_passes_is_tried_again(api, scenes, season, truth, fault, part):
     api.fault = on_red(fault, 1, part=part)
     assert same(read(scenes, season), truth)
     assert any(api.fault(request) for request in api.requests)
+
+
+def test_a_read_is_tried_four_times_with_waits_that_double(monkeypatch):
+    waits = []
+    monkeypatch.setattr(reading, "TRIES", TRIES)
+    monkeypatch.setattr(time, "sleep", waits.append)
+    monkeypatch.setattr("random.uniform", lambda low, high: 1.0)
+
+    def fail(path):
+        raise RasterioIOError("reset")
+
+    known = Settings.load(trusted="127.0.0.1")
+    with pytest.raises(SceneReadError, match=r"\(4 tries\): reset"):
+        reading.read_with_retries("S", "http://127.0.0.1:9/a.tif", Doors.of(known), fail)
+    assert waits == [1, 2, 4]
 
 
 HARMLESS = {"header reset", "header too short", "file said too short", "blocks too long"}

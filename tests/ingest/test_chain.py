@@ -2,7 +2,9 @@
 
 import datetime as dt
 from concurrent.futures import Future
+from contextlib import nullcontext
 from dataclasses import FrozenInstanceError, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,13 +13,15 @@ from hydro_pipeline.area.area import Area
 from hydro_pipeline.composite.kernel import Seen
 from hydro_pipeline.cube.head import Id, look, open_head
 from hydro_pipeline.cube.read import Cube
-from hydro_pipeline.errors import SceneReadError
+from hydro_pipeline.errors import SceneError, SceneReadError
 from hydro_pipeline.grid import Pixels, Tiling
+from hydro_pipeline.ingest import chain as module
 from hydro_pipeline.ingest import run
 from hydro_pipeline.ingest.chain import Chain, commit, make
 from hydro_pipeline.ingest.look_ahead import DayFound
 from hydro_pipeline.product import NODATA
 from hydro_pipeline.scenes.scene import Selection
+from hydro_pipeline.settings import OffsetCheck
 from hydro_pipeline.storage.notes import Step, read_note
 from hydro_pipeline.storage.store import Store
 
@@ -102,6 +106,35 @@ def test_windows_of_another_tiling_are_an_error_and_nothing_is_stored(chain):
     with pytest.raises(KeyError):
         make(finer, head, day(0), what, None)
     assert chain.store.listing("cubes") == []
+
+
+def test_a_scene_that_contradicts_its_flag_stops_the_day_where_that_is_asked_for(
+    chain, monkeypatch
+):
+    record = {"hydro:used": [{"id": "S1", "contradiction": "S1 looks uncorrected"}]}
+    monkeypatch.setattr(module, "day_record", lambda *_: record)
+    settings = chain.settings.model_copy(update={"offset_check": OffsetCheck.FAIL})
+    what, head = found(chain, 5000, 100), start(chain)
+    made = make(chain, head, day(0), what, None)
+    told = r"farm 2024-03-01: S1 looks uncorrected \(HYDRO_OFFSET_CHECK=fail\)"
+    with pytest.raises(SceneError, match=told) as caught:
+        commit(replace(chain, settings=settings), head, day(0), what, made, more=False)
+    assert caught.value.scene_id == "S1"
+    assert Cube.open(chain.store, "farm") is None
+
+
+@pytest.mark.parametrize(
+    ("recorded", "with_data", "is_lost"), [(3, 0, False), (0, 3, False), (2, 1, True), (1, 2, True)]
+)
+def test_a_day_of_three_scenes_keeps_what_is_recorded_or_offered(
+    chain, recorded, with_data, is_lost
+):
+    part = SimpleNamespace(is_new=False, index=0, arrays={"scene_count": [3]})
+    edit = SimpleNamespace(day=day(0), part=part)
+    what = replace(found(chain, 5000, 100), recorded=recorded)
+    refused = pytest.raises(SceneError, match="2024-03-01 was made from 3 scenes")
+    with refused if is_lost else nullcontext():
+        module._check_no_loss(chain, edit, what, with_data)
 
 
 def test_values_that_are_handed_on_do_not_change(chain):

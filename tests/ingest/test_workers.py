@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 from distributed import LocalCluster
@@ -136,6 +137,22 @@ def test_a_scheduler_that_dies(season, tmp_path, quick, lonely, monkeypatch):
 
     monkeypatch.setattr(Cluster, "get", dying)
     fails(season, tmp_path / "root", address)
+
+
+@pytest.mark.parametrize(
+    ("workers_there", "read", "total", "why"),
+    [({"a": 1}, 0.1, 0.3, r"no end after 0\.3 s"), ({}, 0.3, 9, r"no worker for 0\.3 s")],
+)
+def test_work_without_an_end_or_without_workers_is_left(
+    monkeypatch, workers_there, read, total, why
+):
+    monkeypatch.setattr(workers, "DASK", Deadline(connect=1, read=read, total=total))
+    monkeypatch.setattr(workers, "LOOK_S", 0.05)
+    cluster = object.__new__(workers.Cluster)
+    cluster._client = SimpleNamespace(nthreads=lambda: workers_there)
+    with pytest.raises(TimeoutError, match=why):
+        cluster._watched(lambda: time.sleep(2))
+    assert cluster._watched(lambda: 7) == 7
 
 
 def test_an_address_that_is_none_is_refused():

@@ -166,6 +166,9 @@ def test_what_cannot_be_exported_is_named(made, tmp_path):
         Export(made.open("demo"), field_id="F99").write(Format.COG, tmp_path / "x")
     with pytest.raises(MissingDayError, match="2024-05-01 is not in the cube"):
         Export(made.open("demo"), last=dt.date(2024, 5, 1)).write(Format.COG, tmp_path / "x")
+    (tmp_path / "there.zarr").mkdir()
+    with pytest.raises(InputError, match=r"there\.zarr is there already"):
+        Export(made.open("demo")).write(Format.ZARR, tmp_path / "there.zarr")
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from referencing import Registry, Resource
 
 from hydro_pipeline.area.area import Area
 from hydro_pipeline.cli import main as cli
-from hydro_pipeline.errors import MissingDayError
+from hydro_pipeline.errors import DamagedCubeError, MissingDayError
 from hydro_pipeline.outputs.stac_items import Publication
 from hydro_pipeline.usecases.pipeline import Pipeline
 
@@ -96,8 +96,10 @@ def test_an_item_says_what_its_day_is(pipeline, items):
         item.properties["hydro:observed_fraction"]
         == pipeline.open("demo").cube.daily("observed_fraction")[5]
     )
-    (band,) = RasterExtension.ext(item.assets["ndvi"]).bands
-    assert (band.nodata, band.scale, band.data_type) == (-32768, 1e-4, "int16")
+    bands = {name: RasterExtension.ext(item.assets[name]).bands[0] for name in item.assets}
+    ndvi = bands["ndvi"]
+    assert (ndvi.nodata, ndvi.scale, ndvi.offset, ndvi.data_type) == (-32768, 1e-4, 0, "int16")
+    assert (bands["age"].nodata, bands["visual"].nodata) == (-1, 0)
     data = Path(item.assets["ndvi"].get_absolute_href()).read_bytes()
     file = FileExtension.ext(item.assets["ndvi"])
     assert file.size == len(data)
@@ -179,6 +181,24 @@ def test_only_what_changed_is_written_again(pipeline, published, monkeypatch, ca
         cli.main()
     assert not stop.value.code
     assert capsys.readouterr().out.startswith("1 days written; ")
+
+
+def test_a_damaged_day_is_told_after_the_others_were_published(made, tmp_path, monkeypatch):
+    shutil.copytree(made.settings.root, tmp_path / "root")
+    settings = made.settings.model_copy(update={"root": str(tmp_path / "root")})
+    publication = Publication(Pipeline(settings).open("demo"))
+    whole = Publication._item
+
+    def item(self, day):
+        if day == DAYS[1]:
+            raise DamagedCubeError(f"{day} is damaged", day)
+        return whole(self, day)
+
+    monkeypatch.setattr(Publication, "_item", item)
+    published = publication.publish(FIRST, LAST)
+    assert [next(published), next(published)] == [DAYS[0], DAYS[2]]
+    with pytest.raises(DamagedCubeError, match=f"{DAYS[1]} is damaged"):
+        next(published)
 
 
 def test_what_is_not_there_is_named(pipeline):

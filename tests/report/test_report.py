@@ -59,6 +59,15 @@ def test_statistics_come_back_within_their_unit(pipeline, reported):
         np.testing.assert_allclose(values, expected, atol=kept["unit"] / 2 + 1e-12)
 
 
+def test_ages_up_to_the_oldest_and_shares_are_told_exactly_enough():
+    """An age in tenths of a day; a share in half percents."""
+    told = {column.name: column for column in columns(NDVI)}
+    found = told["age"].numbers(np.array([0.0, 12.34, 9_999.0, np.nan]))
+    assert (found.tolist(), found.dtype) == ([0, 123, 65_534, 65_535], np.uint16)
+    found = told["observed"].numbers(np.array([0.0, 0.5, 1.0, np.nan]))
+    assert (found.tolist(), found.dtype) == ([0, 100, 200, 255], np.uint8)
+
+
 def test_a_missing_row_is_none_and_a_foreign_one_left_out():
     rows = pa.table(
         {
@@ -101,6 +110,20 @@ def test_pictures_carried_forward_are_the_cube(pipeline, monkeypatch, limit):
         np.testing.assert_array_equal(ndvi, variable_class(stored, NDVI))
         expected = np.where(stored == NODATA, -1, day_number(cube.days[n]) - on.astype(int))
         np.testing.assert_array_equal(age, expected)
+
+
+@pytest.mark.parametrize(
+    ("shape", "observed", "step"),
+    [
+        ((1000, 10), 5_000_000, 1),
+        ((1000, 10), 5_000_001, 2),
+        ((1000, 1000), 20_000_000, 2),
+        ((1001, 10), 1, 2),
+        ((10, 3001), 1, 4),
+    ],
+)
+def test_pictures_hold_five_million_pixels_in_all_and_1000_on_a_side(shape, observed, step):
+    assert frames_module._step(shape, observed) == step
 
 
 def test_only_changed_days_are_read_again(pipeline, monkeypatch):

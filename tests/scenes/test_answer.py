@@ -189,6 +189,25 @@ def test_an_answer_to_another_question_is_refused(tmp_path, term, foreign):
 
 
 @pytest.mark.parametrize(
+    ("hours", "degrees", "fits"),
+    [(23, 0, True), (25, 0, False), (-23, 0, True), (-25, 0, False), (0, 0.09, True),
+     (0, 0.11, False)],
+)  # fmt: skip
+def test_an_item_may_be_a_day_and_a_tenth_of_a_degree_off_its_question(hours, degrees, fits):
+    first = dt.datetime(2024, 5, 1, tzinfo=dt.UTC)
+    seen = first + dt.timedelta(hours=hours)
+    place = [5.0 + degrees, 50.0]
+    feature = {
+        "type": "Feature", "id": "S", "collection": "c", "assets": {}, "bbox": [*place, *place],
+        "geometry": {"type": "Point", "coordinates": place},
+        "properties": {"datetime": seen.isoformat()},
+    }  # fmt: skip
+    question = Question("c", (4.0, 49.0, 5.0, 51.0), (first, first))
+    with contextlib.nullcontext() if fits else pytest.raises(CatalogAnswerError, match="question"):
+        assert len(read([(feature, "")], "catalog", question)) == 1
+
+
+@pytest.mark.parametrize(
     "legal",
     [
         put(ONE, ("properties", "datetime"), "2020-02-29T23:23:59Z"),

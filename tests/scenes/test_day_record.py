@@ -47,7 +47,7 @@ def test_what_it_says(selection):
     record = record_of(selection, COUNTS)
     assert record["hydro:area"] == "alps"
     assert record["hydro:date"] == "2020-03-05"
-    assert record["hydro:outcome"] == "observed"
+    assert (record["hydro:outcome"], record["hydro:version"]) == ("observed", 1)
     assert record["hydro:run_id"] == "run-1"
     old, new = record["hydro:used"]
     assert old["id"] == "S2A_32TNT_20200305_0_L2A"  # the newer one has no nir

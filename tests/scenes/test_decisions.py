@@ -40,6 +40,7 @@ def test_nobodys_decision_is_lost(store):
 BROKEN = [
     b"{", b"{}{", b"[1]", b'[{"scene": "A"}]', b'"x"', b"[" * 5000,
     b'[{"scene":"A","verdict":"burn","by":"","at":""}]',
+    b'[{"scene":"A","verdict":"drop","by":"","at":"","hrefs":"https://a"}]',
 ]  # fmt: skip
 
 

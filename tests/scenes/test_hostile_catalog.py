@@ -138,6 +138,13 @@ def test_a_redirect_to_another_host_is_refused_and_not_followed(method):
     assert other.heads == []
 
 
+def test_five_redirects_are_followed():
+    answers = iter([http(b"", status="307 Moved", Location="/v1/search")] * 5 + [ANSWER])
+    with api(lambda connection, _: connection.sendall(next(answers))) as server:
+        search(f"{server.url}/v1")
+    assert server.paths == ["GET /v1", *["POST /v1/search"] * 6]
+
+
 def test_redirects_without_end():
     with (
         api(http(b"", status="307 Moved", Location="/v1/search")) as server,

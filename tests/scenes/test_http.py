@@ -3,14 +3,16 @@
 import datetime as dt
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from hydro_pipeline.area.area import Area
 from hydro_pipeline.errors import CatalogAnswerError, CatalogUnavailableError
 from hydro_pipeline.scenes.catalog import open_catalog
-from hydro_pipeline.scenes.http import Limits
+from hydro_pipeline.scenes.http import CatalogIO, Limits
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.simulation.server import Fault, Request, StandIn
 
@@ -49,6 +51,8 @@ def on_search(fault: Fault, *attempts: int, page: int | None = None):
 
 
 PASSING = {
+    "408": Fault(status=408),
+    "425": Fault(status=425),
     "429": Fault(status=429),
     "429 with Retry-After": Fault(status=429, retry_after="0"),
     "500": Fault(status=500),
@@ -87,6 +91,15 @@ def test_a_catalog_that_is_not_there():
         CatalogUnavailableError, match=r"after 4 tries \(ConnectionError.*try again"
     ):
         open_catalog(settings, QUICK).scenes(ALPS, *MARCH)
+
+
+def test_a_catalog_that_is_away_for_half_a_minute_is_waited_for(monkeypatch):
+    waits = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    monkeypatch.setattr("random.uniform", lambda low, high: 1.0)
+    with pytest.raises(CatalogUnavailableError, match="after 7 tries"):
+        open_catalog(Settings.load(catalog="http://127.0.0.1:9/v1")).scenes(ALPS, *MARCH)
+    assert waits == [0.5, 1, 2, 4, 8, 16]
 
 
 def test_a_service_that_asks_for_patience_beyond_the_limit(api):
@@ -196,6 +209,28 @@ def test_empty_pages_without_end(api):
     with pytest.raises(CatalogAnswerError, match="paging does not end"):
         search(api)
     assert sum(r.path == "/v1/search" for r in api.requests) == 10
+
+
+def test_a_search_ends_after_so_many_pages(api):
+    """Each with an item that was not there before."""
+    every = json.loads((DATA / "reprocessed.json").read_text())["features"]
+
+    def more(_):
+        number = len(api.requests)
+        return to_next(api, str(number), features=[every[0] | {"id": f"S{number}"}])
+
+    api.fault = on_search(Fault(change=more))
+    with pytest.raises(CatalogAnswerError, match="paging does not end: page 5"):
+        search(api, replace(QUICK, pages=4))
+    assert sum(r.path == "/v1/search" for r in api.requests) == 4
+
+
+def test_an_answer_of_more_than_256_mib_is_not_held():
+    part = bytes(64 << 20)
+    reader = CatalogIO(Settings.load(catalog="https://stac.example/v1"))
+    assert len(reader._read(SimpleNamespace(iter_content=lambda _: [part[: 30 << 20]]))) == 30 << 20
+    with pytest.raises(CatalogAnswerError, match="an answer of more than 256 MiB"):
+        reader._read(SimpleNamespace(iter_content=lambda _: [*[part] * 4, b"x"]))
 
 
 def test_an_empty_page_whose_next_is_itself(api):

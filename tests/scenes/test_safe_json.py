@@ -49,6 +49,20 @@ def test_what_cannot_be_read_or_kept_is_told_and_spoils_nothing_beside_it(text, 
     assert defect(other) is None
 
 
+@pytest.mark.parametrize(
+    ("kept", "refused"),
+    [
+        ("[" * 33 + "]" * 33, "[" * 34 + "]" * 34),
+        (json.dumps("x" * 1_999_999), json.dumps("x" * 2_000_000)),
+        ("-" + "9" * 39, "9" * 41),
+    ],
+    ids=["32 levels below it", "two million characters and values", "a number of 40 characters"],
+)
+def test_the_largest_that_is_kept(kept, refused):
+    assert defect(safe_json(kept)) is None
+    assert defect(safe_json(refused)) is not None
+
+
 def test_other_encodings_of_json_are_read():
     for encoding in ("utf-8-sig", "utf-16", "utf-32"):
         assert safe_json('{"ä": "€"}'.encode(encoding)) == {"ä": "€"}

@@ -8,7 +8,7 @@ from shapely.geometry import box
 
 from hydro_pipeline.fields.fields import Field
 from hydro_pipeline.settings import ZonalWeights
-from hydro_pipeline.stats.stale import NO_FILE, VERSION_0_1_0, row_hash, stale_pairs
+from hydro_pipeline.stats.stale import NO_FILE, NOT_READABLE, VERSION_0_1_0, row_hash, stale_pairs
 from hydro_pipeline.stats.table import _summary as summary_of
 from tests.support.stat_rows import DAY, A, B, C, of, wanted
 
@@ -74,6 +74,12 @@ def test_the_footer_tells_exactly_whether_anything_is_stale(
     store_rows = table if stored else None
     summary = summary_of(table) if stored else NO_FILE
     assert summary.is_fresh(now, day, revision) == (not stale_pairs(now, day, revision, store_rows))
+
+
+def test_a_file_that_cannot_be_read_is_never_fresh():
+    """Nor where no field is wanted, on the first revision of a day."""
+    assert NO_FILE.is_fresh(wanted(), DAY, 0)
+    assert not NOT_READABLE.is_fresh(wanted(), DAY, 0)
 
 
 def test_a_row_is_fresh_for_one_version_of_the_statistics():

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, SSLError
 
 from hydro_pipeline.errors import StoreAccessError, StoreUnavailableError
 from hydro_pipeline.settings import Settings
@@ -94,6 +94,75 @@ def test_versioning_that_breaks_conditional_writes_is_suspended_again(monkeypatc
         assert lines[-2].endswith("readable, writable, conditional writes honoured")
         status = server.client().get_bucket_versioning(Bucket=odd_s3.BUCKET)["Status"]
         assert status == "Suspended"
+
+
+class Answers:
+    """A client of S3 that gives what it is told for each request, or raises it; and their names."""
+
+    def __init__(self, **answers):
+        self.answers, self.asked = answers, []
+
+    def __getattr__(self, name):
+        def ask(**_):
+            self.asked.append(name)
+            answer = self.answers.get(name, {})
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        return ask
+
+
+def refusal(code):
+    return ClientError({"Error": {"Code": code}}, "request")
+
+
+def prepared(client):
+    return list(bucket.prepare(client, "s3://b", "b", "", "us-east-1", lambda: "usable"))
+
+
+@pytest.mark.parametrize(
+    ("answers", "code"),
+    [
+        ({"head_bucket": refusal("403")}, "403"),
+        (
+            {"head_bucket": refusal("404"), "create_bucket": refusal("BucketAlreadyExists")},
+            "BucketAlreadyExists",
+        ),
+    ],
+)
+def test_a_bucket_of_others_is_not_made(answers, code):
+    client = Answers(**answers)
+    with pytest.raises(StoreAccessError, match=f"'b' cannot be made or seen: {code}; check the"):
+        prepared(client)
+    assert client.asked == list(answers)
+
+
+def test_a_bucket_that_another_process_made_meanwhile_is_found():
+    seen = {"ResponseMetadata": {"HTTPHeaders": {}}}
+    client = Answers(
+        head_bucket=refusal("NoSuchBucket"), get_bucket_lifecycle_configuration={"Rules": []}
+    )
+
+    def made_by_another(**_):
+        client.answers["head_bucket"] = seen
+        raise refusal("BucketAlreadyOwnedByYou")
+
+    client.create_bucket = made_by_another
+    assert prepared(client)[0] == "bucket b: found"
+
+
+def test_rules_that_cannot_be_read_are_left_as_they_are():
+    seen = {"ResponseMetadata": {"HTTPHeaders": {}}}
+    client = Answers(head_bucket=seen, get_bucket_lifecycle_configuration=refusal("AccessDenied"))
+    assert "lifecycle: left as it is; the server says AccessDenied" in prepared(client)
+    assert "put_bucket_lifecycle_configuration" not in client.asked
+
+
+def test_a_certificate_that_is_not_trusted_is_final():
+    error = SSLError(endpoint_url="https://b", error="certificate verify failed")
+    with pytest.raises(StoreAccessError, match=r"not trusted.*HYDRO_CA_FILE"):
+        prepared(Answers(head_bucket=error))
 
 
 def test_an_endpoint_that_is_down(s3):

@@ -9,6 +9,7 @@ from hydro_pipeline.errors import ConflictError, StoreAccessError, StoreUnavaila
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.storage.store import Store
 from tests.support.fault_proxy import Fault, FaultProxy, Kind
+from tests.support.loopback import http, serve
 from tests.support.refusing_s3 import REFUSALS, refusing_s3
 
 
@@ -72,6 +73,18 @@ def test_no_update_is_lost(store):
     assert store.update("count", lambda data: None) is False
 
 
+def test_a_write_that_others_always_come_before_ends_after_100_tries(settings):
+    tries = []
+
+    def attempt() -> None:
+        tries.append(1)
+        raise ConflictError("came second")
+
+    with pytest.raises(ConflictError, match="/k is changed by others without end; try again"):
+        Store(settings).against_others("k", attempt)
+    assert len(tries) == 100
+
+
 def calls(store):
     return [
         lambda: store.get("k"),
@@ -100,6 +113,21 @@ def test_an_endpoint_that_is_down_is_named_within_seconds(s3):
     assert caught.value.retryable
 
 
+def test_a_bucket_that_fails_three_times_is_asked_again():
+    failures = [http(b"", status="503 Slow Down")] * 3
+    headers = {"ETag": '"a"', "Last_Modified": "Mon, 01 Jan 2024 00:00:00 GMT"}
+    found = http(b"data", "206 Partial Content", Content_Range="bytes 0-3/4", **headers)
+
+    def answer(connection, head):
+        connection.sendall(failures.pop() if failures else found)
+
+    with serve(answer) as server:
+        keys = {"s3_access_key_id": "a", "s3_secret_access_key": "b"}
+        settings = Settings.load(root="s3://bucket", s3_endpoint_url=server.url, **keys)
+        assert Store(settings).get("k") == b"data"
+        assert server.paths == ["GET /bucket/k"] * 4
+
+
 @pytest.mark.parametrize("code", REFUSALS)
 def test_wrong_keys_are_named(s3, code):
     with refusing_s3(code) as url:
@@ -107,6 +135,12 @@ def test_wrong_keys_are_named(s3, code):
             with pytest.raises(StoreAccessError, match="check HYDRO_S3_ACCESS_KEY_ID") as caught:
                 call()
             assert not caught.value.retryable
+
+
+def test_a_certificate_that_is_not_trusted_is_final(settings):
+    store, told = Store(settings), r"/k: .*HYDRO_CA_FILE.*UnknownIssuer"
+    with pytest.raises(StoreAccessError, match=told), store._translated("k"):
+        raise OSError("invalid peer certificate: UnknownIssuer")
 
 
 def test_a_directory_that_cannot_be_used(tmp_path):

@@ -24,7 +24,7 @@ STEP_S = 8.0
 @contextmanager
 def shortened() -> Iterator[None]:
     """About a second for an answer, a few for all tries of it, `STEP_S` for a step of a cube."""
-    limits = http.Limits(1, 1, 3, 0.05, 0.2, 3, 6)
+    limits = http.Limits(connect=1, read=1, attempts=3, first_delay=0.05, request=3, search=6)
     limit_zarr()
     with pytest.MonkeyPatch.context() as patch, zarr.config.set({"async.timeout": STEP_S}):
         patch.setattr(http, "Limits", lambda: limits)

@@ -10,7 +10,9 @@ from hydro_pipeline.fields.fields import check_file, put_fields
 from hydro_pipeline.outputs.exports import Export, Format
 from hydro_pipeline.outputs.stac_items import Publication
 from hydro_pipeline.report.page import write_report
-from hydro_pipeline.usecases.displaced import by_file, remembered
+from hydro_pipeline.stats.stale import Displaced
+from hydro_pipeline.storage.store import Store
+from hydro_pipeline.usecases.displaced import by_file, remember, remembered
 from hydro_pipeline.usecases.status import status
 from tests.support.areas import days_of, run, set_up, table
 
@@ -80,8 +82,20 @@ def test_an_edit_is_told_before_it_is_stored_and_after_it_was(farm, season):
         f"{today}: F1 replaces F1: planting date {days[0]} -> {days[4]}; "
         "4 rows were dropped, 2 rows were made anew",
     )
+    assert len(remembered(pipeline.store, "farm", today + dt.timedelta(30))) == 1
     assert remembered(pipeline.store, "farm", today + dt.timedelta(31)) == []
     assert seasons(pipeline) == [(str(day), str(days[4])) for day in days[4:]]
+
+
+def test_the_last_50_sentences_are_kept(settings):
+    store, now = Store(settings), dt.datetime(2024, 5, 1, tzinfo=dt.UTC)
+    for hundred in (100, 200):
+        rows = [Displaced(f"F{hundred + n}", MAY, None, True) for n in range(30)]
+        remember(store, "farm", rows, now)
+    kept = remembered(store, "farm", now.date())
+    assert [line.split()[1] for line in kept] == [
+        f"F{n}," for n in (*range(110, 130), *range(200, 230))
+    ]
 
 
 def test_another_file_with_another_date_is_another_season(farm, season):

@@ -4,17 +4,18 @@ import copy
 import datetime as dt
 import json
 import shutil
+from types import SimpleNamespace
 
 import pytest
 
 from hydro_pipeline.errors import InputError, SceneError, SceneGoneError
 from hydro_pipeline.scenes.decisions import history, read_decisions
-from hydro_pipeline.scenes.scene import Verdict
+from hydro_pipeline.scenes.scene import Selection, Verdict
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.simulation.season import simulate
 from hydro_pipeline.simulation.server import Fault, StandIn
 from hydro_pipeline.storage.keys import scenes_key
-from hydro_pipeline.usecases import quality, scenes
+from hydro_pipeline.usecases import late_scenes, quality, scenes
 from hydro_pipeline.usecases.late_scenes import changed_days, look
 from hydro_pipeline.usecases.pipeline import Pipeline
 from hydro_pipeline.usecases.status import status
@@ -300,6 +301,14 @@ def test_the_operator_skips_and_takes_back(made, earth_search, twelve, tmp_path)
     earth_search.fault = None
     run(again(earth_search, tmp_path), [day])
     assert pixels(made) == before
+
+
+def test_one_look_tries_to_open_the_files_of_32(monkeypatch):
+    days = [FIRST + dt.timedelta(n) for n in range(40)]
+    monkeypatch.setattr(late_scenes, "opens", lambda hrefs, settings: True)
+    state, nothing = SimpleNamespace(settings=None), Selection((), ())
+    assert len(late_scenes._opened(state, dict.fromkeys(days, nothing), days)) == 32
+    assert late_scenes._opened(state, dict.fromkeys(days, nothing), days[:9]) == set(days[:9])
 
 
 def test_a_scene_whose_files_open_is_not_unskipped_by_that(made, earth_search, twelve):

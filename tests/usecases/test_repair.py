@@ -287,6 +287,18 @@ def test_rows_that_are_not_what_the_cube_gives_are_found_and_mended(pipeline, ex
     is_sound(pipeline, expected)
 
 
+@pytest.mark.parametrize(("more", "wrong"), [(1e-6, 0), (5e-6, 1)])
+def test_a_sum_of_another_machine_may_differ_in_the_sixth_decimal(pipeline, more, wrong):
+    day = days_of_cube(pipeline)[2]
+    rows = read_day(pipeline.store, AREA, day).rows
+    at = rows.column_names.index("ndvi_mean")
+    first = rows["ndvi_mean"].to_pylist()
+    other = rows.set_column(at, rows.schema.field(at), [[first[0] + more, *first[1:]]])
+    pipeline.store.put(f"field_stats/area={AREA}/date={day}/part-0.parquet", _encode(other))
+    (found,) = verify(pipeline.open(AREA), day, day)
+    assert len(found.damage) == wrong
+
+
 def test_pixels_that_decode_but_are_others_are_found(pipeline, expected):
     """As of a chunk that another one replaced whole, or of a cube without checksums."""
     repository = icechunk.Repository.open(pipeline.store.icechunk_storage(f"cubes/{AREA}"))
