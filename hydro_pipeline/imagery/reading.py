@@ -246,13 +246,15 @@ def read_with_retries[T](scene_id: str, href: str, doors: Doors, read: Callable[
     try:
         path = doors.file(href)
     except ShutError as error:
-        raise SceneError(f"scene {scene_id}: {shown(href)} is not opened: {error}") from None
+        told = f"scene {scene_id}: {shown(href)} is not opened: {error}"
+        raise SceneError(told, scene_id) from None
 
     def attempt(number: int) -> T:
         try:
             return read(path)
         except ShutError as error:
-            raise SceneError(f"scene {scene_id}: {shown(href)} is not read: {error}") from None
+            told = f"scene {scene_id}: {shown(href)} is not read: {error}"
+            raise SceneError(told, scene_id) from None
         except Exception as error:
             drop_cached(href)
             reason = _reason(error)
@@ -267,7 +269,7 @@ def read_with_retries[T](scene_id: str, href: str, doors: Doors, read: Callable[
     # Out of the handlers: GDAL's error as its context would keep it from being pickled.
     shut = refusal(failed.reason, doors)
     if shut is not None:
-        raise SceneError(f"scene {scene_id}: {shown(href)} is not read: {shut}")
+        raise SceneError(f"scene {scene_id}: {shown(href)} is not read: {shut}", scene_id)
     why = shown(in_words(failed.reason))
     if untrusted(failed.reason):
         why = f"{UNTRUSTED} ({why})"

@@ -56,7 +56,9 @@ map.on("mousemove", ({ latlng }) => {
   const x = Math.floor(latlng.lng / METRES), y = Math.floor(-latlng.lat / METRES);
   const at = y * width + x;
   if (x < 0 || y < 0 || x >= width || y >= height || !shown.ndvi[at]) { hover.remove(); return; }
-  hover.setContent(`${content.title} ${ndviOfClass(shown.ndvi[at]).toFixed(2)}, ${ageText(shown.age[at])}`);
+  const text = document.createElement("span");
+  text.textContent = `${content.title} ${ndviOfClass(shown.ndvi[at]).toFixed(2)}, ${ageText(shown.age[at])}`;
+  hover.setContent(text);
   hover.setLatLng(latlng).addTo(map);
 });
 map.on("mouseout", () => hover.remove());

@@ -99,8 +99,9 @@ def test_other_formats_are_not(tmp_path):
 def test_a_file_larger_than_any_scenes_is_refused_before_it_is_read(tmp_path, options, why):
     path = tiff(tmp_path / "a.tif", **options)
     assert path.stat().st_size < 1_000_000
-    with pytest.raises(SceneError, match=rf"scene S: .*a\.tif is not read: .*{why}"):
+    with pytest.raises(SceneError, match=rf"scene S: .*a\.tif is not read: .*{why}") as caught:
         local(path)
+    assert caught.value.scene_id == "S"
 
 
 def test_an_address_that_is_not_opened_is_named_without_its_query():
@@ -196,8 +197,9 @@ def test_a_redirect_into_a_network_is_refused_by_name(content, to, status, why, 
     with serve(behind(content)) as inner:
         to = to.format(port=inner.port)
         refused = pytest.raises(SceneError, match=rf"^scene S: .*tif is not read: .*{why}.*HYDRO_T")
-        with serve(behind(content, to, status, after)) as server, refused:
+        with serve(behind(content, to, status, after)) as server, refused as caught:
             pixels(f"{server.url}/{name}.tif")
+        assert caught.value.scene_id == "S"  # So that it can be done without.
         assert inner.heads == []
         assert len(server.heads) <= after + 3
 
