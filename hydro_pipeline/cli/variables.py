@@ -32,17 +32,24 @@ Names = Annotated[list[str], typer.Argument(metavar="VARIABLE...", help="By name
 
 
 @variables_app.command("add", epilog=examples("hydro variables add mol ndre"))
-def add(name: Name, variables: Names) -> None:
+def add(
+    name: Name,
+    variables: Names,
+    from_imagery: Annotated[
+        bool,
+        typer.Option("--from-imagery", help="Read bands again that the cube does not keep."),
+    ] = False,
+) -> None:
     """Give an area more variables, in its whole past, from the bands that its cube keeps."""
     from hydro_pipeline.usecases.variables import add as give
 
     pipeline = open_pipeline()
-    added = give(pipeline, name, variables)
+    added = give(pipeline, name, variables, from_imagery=from_imagery)
     measured = dict(pipeline.area(name).rules)["variables"]
     say(f"area {name} measures {measured}")
     if added.days:
         say(
-            f"{', '.join(added.names)}: {added.days} days from stored pixels, "
+            f"{', '.join(added.names)}: {added.days} days, "
             f"{added.bytes_written / 1e6:.1f} MB; statistics follow: hydro catch-up {name}"
         )
     if added.changed:

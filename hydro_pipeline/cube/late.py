@@ -1,4 +1,4 @@
-"""Variables that a cube gets, or loses, after its days were made: one commit, from stored pixels.
+"""Variables that a cube gets, or loses, after its days were made, in one commit.
 
 What a cube holds afterwards is what it would hold had the variable been there from its first day,
 as far as stored pixels can tell: of several scenes of a day, those that did not give a pixel its
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import icechunk
 import numpy as np
 import zarr
 
@@ -22,9 +23,10 @@ from hydro_pipeline.cube.read import BRANCH, Cube, translated
 from hydro_pipeline.cube.repeat import Position
 from hydro_pipeline.cube.waiting import sync
 from hydro_pipeline.days import day_number
+from hydro_pipeline.errors import ConflictError
 from hydro_pipeline.grid import Pixels, Window, nothing
 from hydro_pipeline.parallel import in_threads
-from hydro_pipeline.product import NODATA, Product
+from hydro_pipeline.product import NODATA, Int16, Product
 from hydro_pipeline.storage.keys import cube_key
 from hydro_pipeline.storage.store import Store
 
@@ -45,29 +47,23 @@ class Added:
     """Encoded bytes of the chunks written."""
 
 
-@dataclass
-class _Tile:
-    """What was done to one chunk of the grid, over all days."""
-
-    place: Position
-    repeats: dict[str, list[int]]
-    """By array: positions of the days whose chunk is the day before's."""
-    written: list[tuple[str, int]]
-    """Array and position of the chunks that were written."""
-    counts: dict[int, tuple[int, int]]
-    """By position of a day whose pixels changed: how many fewer have a value, and were observed."""
+Seen = Callable[[dt.date], Int16 | None]
+"""What was seen of late variables on a day: (variable, y, x) of the whole grid; None: nothing."""
 
 
-def add_variables(store: Store, cube: Cube, product: Product, meaning: dict[str, Any]) -> Added:
-    """Give a cube the variables of `product` that it lacks, computed from the bands that it keeps.
+def add_variables(
+    store: Store, cube: Cube, product: Product, meaning: dict[str, Any], seen: Seen | None = None
+) -> Added:
+    """Give a cube the variables of `product` that it lacks.
 
-    `meaning` is the cube's with them. Raises `ConflictError` if another run committed in the
-    meantime, and `DamagedCubeError` where a chunk cannot be read; nothing is changed then.
+    They are computed from the bands that it keeps; with `seen`, a day's are those where the cube's
+    pixels were observed on it. `meaning` is the cube's with them. Raises `ConflictError` if another
+    run committed in the meantime, `DamagedCubeError` where a chunk cannot be read, and what `seen`
+    raises; nothing is changed then.
     """
     names = tuple(name for name in product.names if name not in cube.product.names)
     with translated(cube.url):
-        session = sync(cube.repository.writable_session_async(BRANCH))
-        group = zarr.open_group(session.store, mode="r+")
+        session, group = _writable(cube)
         for name in names:
             shape = (cube.length, *cube.shape)
             create_pixels(group, name, product.arrays[name], shape, cube.tiling.side)
@@ -75,21 +71,18 @@ def add_variables(store: Store, cube: Cube, product: Product, meaning: dict[str,
         arrays = dict(group.arrays())
     first = day_number(cube.first_day)
     part = DayPart(session, cube.url, product.names, 0, first, is_new=False, opened=arrays)
-    late = _Late(cube, part, product, names)
-    tiles = in_threads(late.fill, list(cube.tiling))
+    tiles = [_Tile(cube, part, product, names, window) for window in cube.tiling]
+    if seen is None:
+        in_threads(_from_bands, tiles)
+    else:
+        _from_imagery(cube, tiles, seen)
     with translated(cube.url):
         for name in names:
             _repeat(part, tiles, name)
         changed = _told(part, tiles, cube)
-        chunks = [
-            (name, index, cube.tiling.tile(*tile.place))
-            for tile in tiles
-            for name, index in tile.written
-        ]
+        chunks = [(name, index, tile.window) for tile in tiles for name, index in tile.written]
         size = sync(encoded_bytes(session.store, cube.tiling, chunks))
-        with store.lock(cube_key(cube.area_name)):
-            what = f"{cube.area_name}: {', '.join(names)} added"
-            sync(session.commit_async(what, metadata={"variables": list(product.names[:-1])}))
+        _commit(store, cube, session, product, f"{', '.join(names)} added")
     return Added(names, cube.length, changed, size)
 
 
@@ -100,62 +93,78 @@ def drop_variables(store: Store, cube: Cube, product: Product, meaning: dict[str
     """
     gone = [name for name in cube.product.names if name not in product.names]
     with translated(cube.url):
-        session = sync(cube.repository.writable_session_async(BRANCH))
-        group = zarr.open_group(session.store, mode="r+")
+        session, group = _writable(cube)
         for name in gone:
             del group[name]
         group.attrs[MEANING] = meaning
-        with store.lock(cube_key(cube.area_name)):
-            what = f"{cube.area_name}: {', '.join(gone)} dropped"
-            sync(session.commit_async(what, metadata={"variables": list(product.names[:-1])}))
+        _commit(store, cube, session, product, f"{', '.join(gone)} dropped")
 
 
-@dataclass(frozen=True)
-class _Late:
-    """The days of a cube, gone through chunk by chunk of the grid."""
+def _writable(cube: Cube) -> tuple[icechunk.Session, zarr.Group]:
+    session = sync(cube.repository.writable_session_async(BRANCH))
+    if session.snapshot_id != cube.session.snapshot_id:
+        raise ConflictError(f"{cube.url}: another run committed in the meantime; try again")
+    return session, zarr.open_group(session.store, mode="r+")
 
-    cube: Cube
-    part: DayPart
-    """The cube with its new arrays in a writable session."""
-    product: Product
-    names: tuple[str, ...]
-    """Of the new arrays."""
 
-    def fill(self, window: Window) -> _Tile:
-        """Write the new arrays in a chunk, and the others where a new variable is undefined."""
-        old = self.cube.product
-        late = tuple(v for v in self.product.variables if v.name in self.names)
-        formulas = Formulas.of(replace(self.product, variables=late))
-        kept = [old.names.index(band) for band in formulas.bands]
-        limit = self.cube.meaning.get("max_age_days")
-        max_age = NO_LIMIT if limit is None else limit
-        tile = _Tile(self.cube.tiling.place(window), {}, [], {})
-        made, gaps = nothing(window, len(self.product.variables)), False
-        for run in self.cube.alike(self.cube.days):
-            stored = self.cube.read(run[0], window)
-            fresh = variables_of(stored.values[kept], formulas)
-            undefined = (fresh[0] == NODATA) & (stored.observed_on != NODATA)
-            gaps = gaps or bool(undefined.any())
-            for day in run:
-                index, number = self.cube.index(day), day_number(day)
-                if day != run[0] and not gaps:
-                    for name in self.names:
-                        tile.repeats.setdefault(name, []).append(index)
-                    continue
-                last = made
-                made = Pixels(np.concatenate([stored.values, fresh]), stored.observed_on.copy())
-                if gaps:
-                    made.observed_on[undefined] = NODATA
-                    carry_onto(made, last, number, max_age)
-                if undefined.any():
-                    before, after = (count(on, number) for on in (stored[1], made[1]))
-                    tile.counts[index] = before[0] - after[0], before[1] - after[1]
-                self._write(tile, window, index, made, last, stored)
-        return tile
+def _commit(
+    store: Store, cube: Cube, session: icechunk.Session, product: Product, what: str
+) -> None:
+    metadata = {"variables": [variable.name for variable in product.variables]}
+    with store.lock(cube_key(cube.area_name)):
+        sync(session.commit_async(f"{cube.area_name}: {what}", metadata=metadata))
 
-    def _write(
-        self, tile: _Tile, window: Window, index: int, made: Pixels, last: Pixels, stored: Pixels
+
+class _Tile:
+    """One chunk of the grid, gone through day by day."""
+
+    def __init__(
+        self, cube: Cube, part: DayPart, product: Product, names: Sequence[str], window: Window
     ) -> None:
+        self.cube, self.part, self.product, self.names = cube, part, product, names
+        self.window = window
+        limit = cube.meaning.get("max_age_days")
+        self._max_age = NO_LIMIT if limit is None else limit
+        self._made, self._gaps = nothing(window, len(product.variables)), False
+        self.repeats: dict[str, list[int]] = {}
+        """By array: positions of the days whose chunk is the day before's."""
+        self.written: list[tuple[str, int]] = []
+        """Array and position of the chunks that were written."""
+        self.counts: dict[int, tuple[int, int]] = {}
+        """By position of a day whose old pixels changed: how many fewer have a value, and how many
+        fewer were observed."""
+
+    @property
+    def place(self) -> Position:
+        """Row and column in the grid of chunks."""
+        return self.cube.tiling.place(self.window)
+
+    def take(self, run: Sequence[dt.date], stored: Pixels, fresh: Int16) -> None:
+        """Write days that have the same pixels: `fresh` are the new variables of the `stored` ones.
+
+        Where these have a value and a new one is undefined, nothing counts as observed.
+        """
+        undefined = (fresh[0] == NODATA) & (stored.observed_on != NODATA)
+        self._gaps = self._gaps or bool(undefined.any())
+        for day in run:
+            index, number = self.cube.index(day), day_number(day)
+            if day != run[0] and not self._gaps:
+                for name in self.names:
+                    self.repeats.setdefault(name, []).append(index)
+                continue
+            last = self._made
+            made = Pixels(np.concatenate([stored.values, fresh]), stored.observed_on.copy())
+            if self._gaps:
+                made.observed_on[undefined] = NODATA
+                carry_onto(made, last, number, self._max_age)
+            if undefined.any():
+                before = count(stored.observed_on, number)
+                after = count(made.observed_on, number)
+                self.counts[index] = before[0] - after[0], before[1] - after[1]
+            self._write(index, made, last, stored)
+            self._made = made
+
+    def _write(self, index: int, made: Pixels, last: Pixels, stored: Pixels) -> None:
         """Put the chunks of a day that are not there, nor, if new, those of the day before."""
         there = dict(zip(self.cube.product.names, stored.arrays, strict=True))
         put = []
@@ -163,11 +172,40 @@ class _Late:
             if name in there:
                 same = np.array_equal(mine, there[name])
             elif same := bool(index) and np.array_equal(mine, other):
-                tile.repeats.setdefault(name, []).append(index)
+                self.repeats.setdefault(name, []).append(index)
             if not same:
-                put.append((name, window, mine))
+                put.append((name, self.window, mine))
         self.part.put(index, put)
-        tile.written += [(name, index) for name, _, _ in put]
+        self.written += [(name, index) for name, _, _ in put]
+
+
+def _from_bands(tile: _Tile) -> None:
+    """All days of a chunk, one after the other, from the bands that are kept."""
+    cube = tile.cube
+    late = tuple(v for v in tile.product.variables if v.name in tile.names)
+    formulas = Formulas.of(replace(tile.product, variables=late))
+    kept = [cube.product.names.index(band) for band in formulas.bands]
+    for run in cube.alike(cube.days):
+        stored = cube.read(run[0], tile.window)
+        tile.take(run, stored, variables_of(stored.values[kept], formulas))
+
+
+def _from_imagery(cube: Cube, tiles: Sequence[_Tile], seen: Seen) -> None:
+    """One day after the other, all its chunks, from what was seen on it."""
+    names = tiles[0].names
+    fresh = np.full((len(names), *cube.shape), NODATA, np.int16)
+    for run in cube.alike(cube.days):
+        values, number = seen(run[0]), day_number(run[0])
+
+        def one(tile: _Tile, run: Sequence[dt.date] = run, values: Any = values) -> None:
+            stored, at = cube.read(run[0], tile.window), (slice(None), *tile.window.slices)
+            mine = fresh[at]
+            if values is not None:
+                np.copyto(mine, values[at], where=stored.observed_on == number)  # noqa: B023
+            mine[:, stored.observed_on == NODATA] = NODATA
+            tile.take(run, stored, mine.copy())
+
+        in_threads(one, tiles)
 
 
 def _repeat(part: DayPart, tiles: Sequence[_Tile], name: str) -> None:

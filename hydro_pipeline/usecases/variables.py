@@ -1,7 +1,11 @@
 """Variables that an area gets after its days were made, and those that it loses."""
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
+
+import numpy as np
 
 from hydro_pipeline.area.area import Area
 from hydro_pipeline.area.rules import rules_of
@@ -9,18 +13,29 @@ from hydro_pipeline.area.settings import settings_of
 from hydro_pipeline.cube.late import Added, add_variables, drop_variables
 from hydro_pipeline.cube.layout import check_meaning, meaning
 from hydro_pipeline.cube.read import Cube
-from hydro_pipeline.errors import InputError
-from hydro_pipeline.product import Variable
+from hydro_pipeline.errors import InputError, SceneError
+from hydro_pipeline.imagery.load import load, tiling_of
+from hydro_pipeline.ingest.blocks import observed
+from hydro_pipeline.ingest.workers import threads
+from hydro_pipeline.parallel import THREADS
+from hydro_pipeline.product import NODATA, Int16, Variable
+from hydro_pipeline.scenes.choice import choose
+from hydro_pipeline.scenes.recorded import read_recorded
+from hydro_pipeline.scenes.scene import told
 from hydro_pipeline.usecases.pipeline import Pipeline
 
 
-def add(pipeline: Pipeline, name: str, names: Sequence[str]) -> Added:
+def add(
+    pipeline: Pipeline, name: str, names: Sequence[str], *, from_imagery: bool = False
+) -> Added:
     """Let an area have more variables, in its whole past, from the bands that its cube keeps.
 
-    No catalog is asked and no imagery is read. Its statistics are stale then. Done again after it
-    was killed, it ends what it began. Raises `InputError` for a variable whose bands are not all
-    kept, `AreaError` for one that there is not, `CubeMeaningError` if the cube is of other
-    settings, and what `add_variables` raises; nothing is changed then.
+    No catalog is asked and no imagery is read, unless `from_imagery` is given and a band is not
+    kept: then the bands of the new variables alone are read again, of the recorded scenes. The
+    area's statistics are stale then. Done again after it was killed, it ends what it began. Raises
+    `InputError` for a variable whose bands are not all kept, `AreaError` for one that there is not,
+    `CubeMeaningError` if the cube is of other settings, what `add_variables` raises, and what
+    reading records and imagery raises; nothing is changed then.
     """
     area, cube = pipeline.area(name), Cube.open(pipeline.store, name)
     settings = settings_of(area, pipeline.settings)
@@ -31,9 +46,13 @@ def add(pipeline: Pipeline, name: str, names: Sequence[str]) -> Added:
         product = settings_of(wanted, pipeline.settings).product
         if product.names != cube.product.names:
             check_meaning(cube.meaning, meaning(area, settings), cube.url)
-            _check_kept(cube, product.variables[len(have) :])
+            late, seen = product.variables[len(have) :], None
+            if missing := _missing(cube, late):
+                if not from_imagery:
+                    raise InputError(_not_kept(cube, late, missing))
+                seen = partial(_seen, pipeline, _with(area, [v.name for v in late]), cube)
             new = meaning(wanted, settings_of(wanted, pipeline.settings))
-            added = add_variables(pipeline.store, cube, product, new)
+            added = add_variables(pipeline.store, cube, product, new, seen)
     pipeline.put_area(wanted)
     return added
 
@@ -71,13 +90,45 @@ def _with(area: Area, names: Sequence[str]) -> Area:
     return replace(area, rules=rules_of(area.name, rules))
 
 
-def _check_kept(cube: Cube, late: Sequence[Variable]) -> None:
-    """Raise `InputError` if a band that a late variable needs is not among the cube's variables."""
+def _missing(cube: Cube, late: Sequence[Variable]) -> list[str]:
+    """The bands of late variables that are not among those of the cube."""
+    kept = {variable.name for variable in cube.product.variables if variable.is_band}
+    return sorted({band for variable in late for band in variable.bands} - kept)
+
+
+def _not_kept(cube: Cube, late: Sequence[Variable], missing: Sequence[str]) -> str:
     kept = [variable.name for variable in cube.product.variables if variable.is_band]
-    missing = sorted({band for variable in late for band in variable.bands} - set(kept))
-    if missing:
-        raise InputError(
-            f"{cube.area_name}: {', '.join(v.name for v in late)} cannot be made from stored "
-            f"pixels: the cube keeps {', '.join(kept) or 'no band'}, and {', '.join(missing)} is "
-            "missing"
+    return (
+        f"{cube.area_name}: {', '.join(v.name for v in late)} cannot be made from stored pixels: "
+        f"the cube keeps {', '.join(kept) or 'no band'}, and {', '.join(missing)} is missing; with "
+        "--from-imagery the bands of the new variables are read again"
+    )
+
+
+def _seen(pipeline: Pipeline, area: Area, cube: Cube, day: dt.date) -> Int16 | None:
+    """What was seen on a day of the `area`'s variables, from the scenes of the day's record.
+
+    (variable, y, x) on the whole grid; None where nothing was observed. Raises `SceneError` where
+    a recorded scene cannot be used for them, and what reading records and imagery raises.
+    """
+    if cube.daily("observed_fraction")[cube.index(day)] == 0:
+        return None
+    settings = settings_of(area, pipeline.settings)
+    recorded = read_recorded(pipeline.store, area, settings.collection, [day])[day]
+    if recorded.problem is not None:
+        raise recorded.problem
+    items = [item for item in recorded.items if item.id in recorded.used]
+    selection = choose((), settings.product, items)
+    if selection.refused or not selection.scenes:
+        reasons = told((each.id, each.reason) for each in selection.refused)
+        raise SceneError(
+            f"{area.name} {day}: {', '.join(settings.variables)} cannot be read from its "
+            f"{len(recorded.used)} recorded scenes: {reasons or 'the record has none'}"
         )
+    tiling = tiling_of(area)
+    imagery = load(selection.scenes, area, settings, tiling)
+    values = np.full((len(settings.variables), *cube.shape), NODATA, np.int16)
+    for window, seen in observed(imagery, threads(THREADS)).items():
+        if seen is not None:
+            values[:, *window.slices] = seen.values
+    return values

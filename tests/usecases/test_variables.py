@@ -18,7 +18,13 @@ from hydro_pipeline.cube.layout import meaning
 from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.cube.target import Target
 from hydro_pipeline.days import day_number
-from hydro_pipeline.errors import AreaError, CubeMeaningError, InputError
+from hydro_pipeline.errors import (
+    AreaError,
+    ConflictError,
+    CubeMeaningError,
+    InputError,
+    SceneError,
+)
 from hydro_pipeline.grid import Window
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.simulation.server import StandIn
@@ -26,6 +32,7 @@ from hydro_pipeline.storage.store import Store
 from hydro_pipeline.usecases.pipeline import Pipeline
 from hydro_pipeline.usecases.variables import add, drop
 from tests.support.areas import AREA, days_of, pixels, run, set_up, table
+from tests.support.made_by_0_1_0 import lay_out, season_of
 
 PLACE = Area.from_bbox("farm", (5.0, 51.0, 5.005, 51.005))
 WHOLE = Window.whole(PLACE.grid.shape.yx)
@@ -180,6 +187,60 @@ def test_what_was_killed_before_the_area_was_stored_is_ended(kept, monkeypatch):
     add(Pipeline(kept.settings), AREA, ["ndvi"])
     list(Pipeline(kept.settings).update_field_stats(AREA, Cube.open(kept.store, AREA).days))
     assert "ndvi_mean" in table(Pipeline(kept.settings))[0]
+
+
+def test_bands_that_are_not_kept_are_read_again_of_the_recorded_scenes(season, tmp_path):
+    days = days_of(season)
+    once = set_up(season, tmp_path / "once", variables="ndvi,savi,nir")
+    run(once, days)
+    with StandIn(season.directory) as outside:
+        pipeline = set_up(season, tmp_path / "late", catalog=outside.url)
+        run(pipeline, days)
+        with pytest.raises(
+            InputError, match="keeps no band, and nir, red is missing; with --from-"
+        ):
+            add(pipeline, AREA, ["savi", "nir"])
+        outside.reset_counts()
+        added = add(pipeline, AREA, ["savi", "nir"], from_imagery=True)
+        assert outside.counts["stac_requests"] == 0
+        assert outside.counts["cog_requests"] > 0
+    assert (added.names, added.days, added.changed) == (("savi", "nir"), len(days), ())
+    assert pixels(pipeline) == pixels(once)
+    list(pipeline.update_field_stats(AREA, days))
+    assert table(pipeline) == table(once)
+
+
+def test_a_cube_of_0_1_0_gets_a_variable_from_its_scenes(tmp_path):
+    scenes = season_of(tmp_path / "season")
+    lay_out(scenes, tmp_path / "root")
+    pipeline = Pipeline(
+        Settings.load(root=str(tmp_path / "root"), catalog=str(scenes.directory / "items.json"))
+    )
+    before = Cube.open(pipeline.store, "farm")
+    add(pipeline, "farm", ["red"], from_imagery=True)
+    after = Cube.open(pipeline.store, "farm")
+    assert after.product.names == ("ndvi", "red", "observed_on")
+    for day in before.days:
+        old, new = before.read(day), after.read(day)
+        assert np.array_equal(old.values[0], new.values[0])
+        assert np.array_equal(old.observed_on, new.observed_on)
+        assert np.array_equal(new.values[1] == -32768, new.observed_on == -32768)
+        assert new.values[1].max() > 100
+    list(pipeline.ingest_days("farm", [after.last_day + dt.timedelta(1)]))
+
+
+def test_a_recorded_scene_without_a_band_is_named(season, kept):
+    with pytest.raises(SceneError, match=r"mndwi cannot be read .*: it has no asset 'green'"):
+        add(kept, AREA, ["mndwi"], from_imagery=True)
+    assert Cube.open(kept.store, AREA).product.names == ("red", "nir", "observed_on")
+
+
+def test_another_run_in_between_is_told(kept):
+    cube = Cube.open(kept.store, AREA)
+    add(Pipeline(kept.settings), AREA, ["ndvi"])
+    own = kept.settings.model_copy(update={"variables": ("red", "nir", "sr")})
+    with pytest.raises(ConflictError, match="another run committed in the meantime"):
+        add_variables(kept.store, cube, own.product, meaning(kept.area(AREA), own))
 
 
 def test_an_area_without_a_cube_gets_the_rule_alone(season, tmp_path):
