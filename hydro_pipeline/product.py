@@ -256,7 +256,8 @@ class Product:
     @property
     def arrays(self) -> dict[str, dict[str, Any]]:
         """CF attributes of the arrays of pixels by name, `observed_on` last."""
-        return {v.name: v.attributes for v in self.variables} | {"observed_on": OBSERVED_ON}
+        arrays = {v.name: v.attributes | self._comment(v) for v in self.variables}
+        return arrays | {"observed_on": OBSERVED_ON}
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -290,6 +291,17 @@ class Product:
             },
             "pixel_code": self.pixel_code,
         }
+
+    def _comment(self, variable: Variable) -> dict[str, str]:
+        """How bands of larger pixels came onto the grid, where a variable needs any."""
+        native = {band.name: band.native_m for band in self.sensor.bands}
+        finest = min(native.values())
+        coarse = [f"{n} ({native[n]:g} m)" for n in variable.bands if native[n] > finest]
+        told = (
+            f"{', '.join(coarse)}: on a finer grid each pixel is repeated where they nest in it, "
+            "else they are bilinear; averaged on a coarser grid"
+        )
+        return {"comment": told} if coarse else {}
 
     @property
     def _needed(self) -> set[str]:

@@ -144,3 +144,9 @@ def test_new_statistics_may_be_null():
     """Rows that were made before lack them."""
     always = [column.name for column in PRODUCT.columns if not column.nullable]
     assert always == ["pixel_count"]
+
+
+def test_arrays_tell_how_larger_pixels_came_onto_the_grid():
+    arrays = replace(PRODUCT, variables=(PRODUCT.main, NDMI)).arrays
+    assert "comment" not in arrays["ndvi"]
+    assert arrays["ndmi"]["comment"].startswith("swir16 (20 m): on a finer grid each pixel is repe")
