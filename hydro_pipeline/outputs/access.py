@@ -8,18 +8,21 @@ raise.
 import datetime as dt
 from collections.abc import Sequence
 
+import dask.array as da
 import icechunk
 import numpy as np
 import pandas as pd
 import pystac
 import rioxarray  # noqa: F401
 import xarray as xr
+import zarr
 
 from hydro_pipeline.cube.layout import MEANING, completed
 from hydro_pipeline.cube.read import BRANCH, Cube, open_repository, translated
 from hydro_pipeline.cube.waiting import sync
 from hydro_pipeline.errors import MissingDayError
 from hydro_pipeline.indices import product_of
+from hydro_pipeline.outputs.guarded import Guarded
 from hydro_pipeline.product import NODATA
 from hydro_pipeline.scenes.day_record import read_record
 from hydro_pipeline.settings import Settings
@@ -35,7 +38,8 @@ def open_cube(root: str | None, area: str, *, snapshot: str | None = None) -> xr
 
     The days' `revision`, `scene_count`, `observed_fraction` and `valid_fraction` come as
     coordinates. The CRS is in `spatial_ref`, for `.rio` and `.odc`. `snapshot` is an id out of
-    `history`: the cube as it was then. Raises `MissingDayError` if no day was ever committed.
+    `history`: the cube as it was then. Raises `MissingDayError` if no day was ever committed;
+    computing raises `DamagedCubeError` where a chunk is lost or damaged.
     """
     stored = packed(_store(root), area, snapshot)
     product = product_of(completed(stored.attrs[MEANING]))
@@ -64,7 +68,9 @@ def open_cube(root: str | None, area: str, *, snapshot: str | None = None) -> xr
 
 def packed(store: Store, area: str, snapshot: str | None = None) -> xr.Dataset:
     """The cube as it is stored, lazily: int16 variables and `observed_on` (days since 1970-01-01),
-    nodata -32768, with the attributes that CF gives them."""
+    nodata -32768, with the attributes that CF gives them. Computing raises `DamagedCubeError`
+    where a chunk is lost or damaged.
+    """
     repository = open_repository(store, area)
     url = store.url(cube_key(area))
     if repository is None:
@@ -83,6 +89,15 @@ def packed(store: Store, area: str, snapshot: str | None = None) -> xr.Dataset:
             )
         except FileNotFoundError:
             raise _no_cube(url, area) from None
+        if not dataset.sizes["time"]:
+            raise _no_cube(url, area)
+        arrays = dict(zarr.open_group(session.store, mode="r").arrays())
+    first = dataset.time.values[0].astype("datetime64[D]").item()
+    for name in (each for each in dataset.data_vars if dataset[each].ndim == 3):
+        stored = Guarded(arrays[str(name)], str(name), url, first)
+        token = f"{name}-{area}-{session.snapshot_id}"
+        lazy = da.from_array(stored, dataset[name].data.chunks, name=token)
+        dataset[name] = dataset[name].copy(data=lazy)
     for axis in ("x", "y"):
         dataset[axis].attrs |= {
             "standard_name": f"projection_{axis}_coordinate",

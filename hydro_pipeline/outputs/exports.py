@@ -18,11 +18,10 @@ import xarray as xr
 from odc.geo.geobox import GeoBox
 from zarr.codecs import BloscCodec
 
-from hydro_pipeline.cube.damage import damage
 from hydro_pipeline.cube.layout import MEANING
 from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.days import day_number
-from hydro_pipeline.errors import FieldsError, InputError, StoreUnavailableError
+from hydro_pipeline.errors import FieldsError, InputError
 from hydro_pipeline.fields.fields import Field
 from hydro_pipeline.fields.file import LONLAT, reprojected
 from hydro_pipeline.grid import Window
@@ -75,11 +74,9 @@ class Export:
             case Format.COG:
                 return self._cogs(to)
             case Format.ZARR:
-                with self._damage_named():
-                    return self._zarr(to)
+                return self._zarr(to)
             case Format.NETCDF:
-                with self._damage_named():
-                    return self._netcdf(to)
+                return self._netcdf(to)
             case Format.CSV:
                 with _whole(to) as part:
                     write_csv(self._rows(), part)
@@ -89,20 +86,6 @@ class Export:
                         part, compression="zstd", schema_version="1.1.0", write_covering_bbox=True
                     )
         return [to]
-
-    @contextlib.contextmanager
-    def _damage_named(self) -> Iterator[None]:
-        """Find the chunk that xarray could not read, so that its day is named."""
-        try:
-            yield
-        except Exception as error:
-            if damage(error) is not None:
-                for day in self._days(self.state.made_cube):
-                    self.state.made_cube.read(day, self._window())
-                raise StoreUnavailableError(
-                    f"{self.state.made_cube.url}: the store's answers were cut short; export again"
-                ) from error
-            raise
 
     def _cogs(self, to: Path) -> list[Path]:
         cube = self.state.made_cube

@@ -299,10 +299,11 @@ def test_a_catalog_that_renamed_an_asset_is_no_day_without_scenes(season, tmp_pa
     assert "nir08" in note.error
 
 
-def test_a_catalog_that_fails_leaves_the_store_as_it_is(api, season, tmp_path):
+def test_a_catalog_that_fails_leaves_the_store_as_it_is(api, season, tmp_path, monkeypatch):
     settings = Settings.load(root=str(tmp_path / "root"), catalog=api.url)
     pipeline = Pipeline(settings)
-    pipeline.__dict__["catalog"] = open_catalog(settings, Limits(attempts=2, first_delay=0.01))
+    impatient = open_catalog(settings, Limits(attempts=2, first_delay=0.01))
+    monkeypatch.setattr(pipeline, "catalog", lambda _area: impatient)
     pipeline.put_area(season.area("farm"))
     before = stored(pipeline)
     api.fault = lambda request: Fault(status=503)

@@ -1,5 +1,6 @@
 import datetime as dt
 import json
+import shutil
 import subprocess
 import sys
 
@@ -12,7 +13,7 @@ import pytest
 import xarray as xr
 
 import hydro_pipeline
-from hydro_pipeline.errors import MissingDayError
+from hydro_pipeline.errors import DamagedCubeError, MissingDayError
 from tests.support.buckets import make_bucket
 from tests.support.seasons import make_season
 
@@ -131,3 +132,15 @@ def test_importing_the_package_is_light():
     assert not set(json.loads(done.stdout)) & {"numpy", "xarray", "pandas", "icechunk", "pystac"}
     with pytest.raises(AttributeError, match="no attribute 'open_nothing'"):
         hydro_pipeline.open_nothing  # noqa: B018
+
+
+def test_a_chunk_that_is_lost_is_named_where_it_is_computed(made, tmp_path):
+    shutil.copytree(made.settings.root, tmp_path / "root")
+    for chunk in (tmp_path / "root/cubes/demo/chunks").iterdir():
+        chunk.unlink()
+    lazy = hydro_pipeline.open_cube(str(tmp_path / "root"), "demo")
+    assert lazy.observed_fraction.values[0] >= 0  # What is beside the pixels is still there.
+    day = lazy.time.values[1].astype("datetime64[D]")
+    for name in ("ndvi", "age"):
+        with pytest.raises(DamagedCubeError, match=rf"of {day}, chunk 0/0, is lost; mend it"):
+            lazy[name][1].compute()
