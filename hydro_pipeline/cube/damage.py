@@ -96,14 +96,17 @@ def damages(
 
 
 async def _came_whole(store: Any, key: str) -> bool:
-    """Whether as many bytes of a chunk come as were written, asked for in parts: of the whole
-    Icechunk may have kept what came first, which it does not count.
+    """Whether a chunk comes as it is stored: all of it is what its parts are, as many bytes as were
+    written. Of all of it Icechunk keeps what came first, which it does not count.
 
     Raises Icechunk's error where the store itself says that there are less.
     """
-    size = await store.getsize(key)
+    size, prototype = await store.getsize(key), default_buffer_prototype()
+    joined = b""
     for part in (RangeByteRequest(size - 1, size), RangeByteRequest(0, size - 1)):
-        data = await store.get(key, default_buffer_prototype(), part)
+        data = await store.get(key, prototype, part)
         if data is None or len(data) != part.end - part.start:
             return False
-    return True
+        joined = data.to_bytes() + joined
+    whole = await store.get(key, prototype)
+    return whole is not None and whole.to_bytes() == joined
