@@ -90,7 +90,7 @@ def seasons(draw):
     return days
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(seen=seasons(), max_age=st.sampled_from([None, 0, 2]))
 def test_late_is_as_from_the_start(tmp_path_factory, seen, max_age):
     folder = tmp_path_factory.mktemp("late")

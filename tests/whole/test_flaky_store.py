@@ -14,6 +14,7 @@ def content(pipeline):
     return pixels(pipeline), table(pipeline)
 
 
+@pytest.mark.slow
 def test_one_request_in_five_fails(season, monkeypatch):
     days = days_of(season)
     rng = random.Random(1)
@@ -32,6 +33,7 @@ def test_one_request_in_five_fails(season, monkeypatch):
         assert flaky.open("farm").stale_days() == []
 
 
+@pytest.mark.slow
 def test_an_outage_fails_in_bounded_time_and_leaves_whole_days(season, monkeypatch):
     days = days_of(season)
     with CountingS3() as s3:

@@ -197,6 +197,7 @@ def outcome(place: Place, operation: str, before: Any, expected: Any) -> str:
     return "" if place.result() == expected else "lost: another result"
 
 
+@pytest.mark.slow
 def test_a_run_killed_on_s3(states, forks, proxy):
     killer = Killer(states, forks, proxy)
     reference, length = killer.undisturbed("runs")
