@@ -18,6 +18,7 @@ from hydro_pipeline.product import NODATA, Int16
 
 NO_LIMIT = 32767
 """Maximum age that never expires a value, days."""
+
 ROWS = 64
 """Rows whose bands are put side by side at once."""
 
@@ -138,6 +139,11 @@ def carry_block(pixels: Pixels, previous: Pixels, day: int, max_age: int = NO_LI
 def carry_onto(pixels: Pixels, previous: Pixels, day: int, max_age: int = NO_LIMIT) -> None:
     """`carry_block`, in the very arrays of `pixels`."""
     _carry(*pixels, *previous, day, max_age)
+
+
+def age_limit(max_age_days: int | None) -> int:
+    """The maximum age that a setting or a cube tells, days; None: values never expire."""
+    return NO_LIMIT if max_age_days is None else max_age_days
 
 
 def count(observed_on: Int16, day: int) -> tuple[int, int]:

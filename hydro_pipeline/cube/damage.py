@@ -10,9 +10,10 @@ import icechunk
 from zarr.abc.store import RangeByteRequest
 from zarr.core.buffer import default_buffer_prototype
 
+from hydro_pipeline.cube.layout import tiling_of
 from hydro_pipeline.cube.waiting import sync
 from hydro_pipeline.errors import DamagedCubeError
-from hydro_pipeline.grid import Tiling, Window
+from hydro_pipeline.grid import Window
 from hydro_pipeline.storage.keys import cube_area
 
 CUT_SHORT = ("InvalidRange", "range was invalid")
@@ -68,8 +69,7 @@ def damages(
 
     One whose bytes did not all come is none of them. Raises Icechunk's error where the store fails.
     """
-    first = arrays[names[0]]
-    tiling = Tiling(first.shape[1:], first.chunks[1])
+    tiling = tiling_of(arrays, names)
     parts = [(name, chunk) for name in names for chunk in chunks]
 
     async def look(name: str, chunk: Window) -> Damage | None:
@@ -93,6 +93,24 @@ def damages(
         return await asyncio.gather(*(look(*part) for part in parts))
 
     return [found for found in sync(every()) if found is not None]
+
+
+def first_damage(
+    url: str,
+    arrays: Mapping[str, Any],
+    names: Sequence[str],
+    days: Mapping[int, dt.date],
+    window: Window,
+) -> DamagedCubeError | None:
+    """What is to be told of the first chunk of a window that cannot be read; None: of none.
+
+    `days` are looked at in order, by their position. Raises as `damages` does.
+    """
+    chunks = tiling_of(arrays, names).under(window)
+    for index, day in days.items():
+        for found in damages(arrays, names, index, chunks):
+            return found.error(url, day)
+    return None
 
 
 async def _came_whole(store: Any, key: str) -> bool:

@@ -15,12 +15,13 @@ import numpy as np
 import zarr
 
 from hydro_pipeline.composite.formulas import Formulas
-from hydro_pipeline.composite.kernel import NO_LIMIT, carry_onto, count, variables_of
+from hydro_pipeline.composite.kernel import carry_onto, count, variables_of
 from hydro_pipeline.cube.day import encoded_bytes
 from hydro_pipeline.cube.layout import MEANING, create_pixels
 from hydro_pipeline.cube.part import DayPart
 from hydro_pipeline.cube.read import BRANCH, Cube, translated
 from hydro_pipeline.cube.repeat import Position
+from hydro_pipeline.cube.tail import bump
 from hydro_pipeline.cube.waiting import sync
 from hydro_pipeline.days import day_number
 from hydro_pipeline.errors import ConflictError
@@ -123,8 +124,6 @@ class _Tile:
     ) -> None:
         self.cube, self.part, self.product, self.names = cube, part, product, names
         self.window = window
-        limit = cube.meaning.get("max_age_days")
-        self._max_age = NO_LIMIT if limit is None else limit
         self._made, self._gaps = nothing(window, len(product.variables)), False
         self.repeats: dict[str, list[int]] = {}
         """By array: positions of the days whose chunk is the day before's."""
@@ -156,7 +155,7 @@ class _Tile:
             made = Pixels(np.concatenate([stored.values, fresh]), stored.observed_on.copy())
             if self._gaps:
                 made.observed_on[undefined] = NODATA
-                carry_onto(made, last, number, self._max_age)
+                carry_onto(made, last, number, self.cube.max_age)
             if undefined.any():
                 before = count(stored.observed_on, number)
                 after = count(made.observed_on, number)
@@ -234,17 +233,13 @@ def _mover(moves: Moves) -> Callable[[Iterable[int]], Iterable[int] | None]:
 
 def _told(part: DayPart, tiles: Sequence[_Tile], cube: Cube) -> tuple[dt.date, ...]:
     """Bring revisions and shares of the days up to date whose old arrays changed; those days."""
-    pixels = cube.shape[0] * cube.shape[1]
-    touched = {index for tile in tiles for index in tile.counts}
-    if not touched:
-        return ()
-    for name, column in (("valid_fraction", 0), ("observed_fraction", 1)):
-        share = part.arrays[name][:]
-        for index in touched:
-            fewer = sum(tile.counts[index][column] for tile in tiles if index in tile.counts)
-            share[index] = (round(float(share[index]) * pixels) - fewer) / pixels
-        part.arrays[name][:] = share
-    revision = part.arrays["revision"][:]
-    revision[sorted(touched)] += 1
-    part.arrays["revision"][:] = revision
-    return tuple(cube.days[index] for index in sorted(touched))
+    touched = np.zeros(cube.length, np.int32)
+    valid, observed = np.zeros((2, cube.length), np.int64)
+    for tile in tiles:
+        for index, (fewer_valid, fewer_observed) in tile.counts.items():
+            touched[index] = 1
+            valid[index] -= fewer_valid
+            observed[index] -= fewer_observed
+    if touched.any():
+        bump(part, touched, valid_fraction=valid, observed_fraction=observed)
+    return tuple(cube.days[index] for index in np.flatnonzero(touched))

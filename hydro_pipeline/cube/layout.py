@@ -1,5 +1,6 @@
 """What a stored cube looks like: its arrays, their encoding, and the meaning of its pixels."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import icechunk
@@ -11,6 +12,7 @@ from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
 
 from hydro_pipeline.area.area import Area
 from hydro_pipeline.errors import CubeMeaningError
+from hydro_pipeline.grid import Tiling
 from hydro_pipeline.outside import deadlines
 from hydro_pipeline.product import NODATA, Product
 from hydro_pipeline.settings import Settings
@@ -59,6 +61,12 @@ DAILY = {
 def chunk_size(area: Area) -> int:
     """Side of a cube chunk in pixels."""
     return 256 if max(area.grid.shape) <= LARGE_PX else 512
+
+
+def tiling_of(arrays: Mapping[str, Any], names: Sequence[str]) -> Tiling:
+    """The grid of a cube's arrays by name as it is cut into chunks."""
+    _, height, width = arrays[names[0]].shape
+    return Tiling((height, width), int(arrays[names[0]].chunks[1]))
 
 
 def grid_meaning(area: Area) -> dict[str, Any]:

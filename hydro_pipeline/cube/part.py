@@ -12,7 +12,8 @@ import numpy as np
 import zarr
 
 from hydro_pipeline.composite.kernel import count
-from hydro_pipeline.cube.read import read_pixels, tiling_of, translated
+from hydro_pipeline.cube.layout import tiling_of
+from hydro_pipeline.cube.read import read_pixels, translated
 from hydro_pipeline.cube.repeat import Position
 from hydro_pipeline.cube.waiting import sync
 from hydro_pipeline.days import number_day

@@ -18,8 +18,15 @@ from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from hydro_pipeline.cube.damage import damage, damages
-from hydro_pipeline.cube.layout import DAILY, MEANING, completed, repository_config
+from hydro_pipeline.composite.kernel import age_limit
+from hydro_pipeline.cube.damage import damage, first_damage
+from hydro_pipeline.cube.layout import (
+    DAILY,
+    MEANING,
+    completed,
+    repository_config,
+    tiling_of,
+)
 from hydro_pipeline.cube.twice import twice
 from hydro_pipeline.cube.waiting import limit_zarr, sync
 from hydro_pipeline.days import number_day
@@ -90,6 +97,11 @@ class Cube:
     def product(self) -> Product:
         """What was measured, as the cube itself says."""
         return product_of(self.meaning)
+
+    @property
+    def max_age(self) -> int:
+        """Age in days beyond which a carried value became nodata."""
+        return age_limit(self.meaning.get("max_age_days"))
 
     @cached_property
     def grid(self) -> GeoBox:
@@ -254,12 +266,6 @@ def read_parts(parts: Sequence[tuple[Any, Any]]) -> list[NDArray[Any]]:
     return [np.asarray(part) for part in sync(read())]
 
 
-def tiling_of(arrays: Mapping[str, Any], names: Sequence[str]) -> Tiling:
-    """The grid of a cube's arrays by name as it is cut into chunks."""
-    _, height, width = arrays[names[0]].shape
-    return Tiling((height, width), int(arrays[names[0]].chunks[1]))
-
-
 def read_pixels(
     url: str,
     arrays: Mapping[str, Any],
@@ -280,9 +286,8 @@ def read_pixels(
         except Exception as error:
             if damage(error) is None:
                 raise
-            chunks = tiling_of(arrays, names).under(window)
-            for found in damages(arrays, names, index, chunks):
-                raise found.error(url, day) from error
+            if found := first_damage(url, arrays, names, {index: day}, window):
+                raise found from error
             if anew is not None:
                 return read_pixels(url, anew(), names, index, day, window)
             raise StoreUnavailableError(

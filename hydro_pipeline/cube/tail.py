@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hydro_pipeline.composite.kernel import carry_block
 from hydro_pipeline.cube.part import DayPart
@@ -81,7 +82,11 @@ def refresh(part: DayPart, changed: Sequence[Window], length: int, max_age: int)
         return carried
 
     every = [carried for chunk in in_threads(carry, changed) for carried in chunk]
-    _bump(part, every, length)
+    touched, gained = np.zeros(length, np.int32), np.zeros(length, np.int64)
+    for carried in every:
+        touched[carried.at] = 1
+        gained[carried.at] += carried.gained
+    bump(part, touched, valid_fraction=gained)
     first = part.number - part.index
     return Refreshed(
         tuple(number_day(first + index) for index in sorted({c.at for c in every})),
@@ -90,13 +95,14 @@ def refresh(part: DayPart, changed: Sequence[Window], length: int, max_age: int)
     )
 
 
-def _bump(part: DayPart, every: list[_Carried], length: int) -> None:
-    pixels = np.prod(part.tiling.shape)
-    touched = np.zeros(length, np.int32)
-    gained = np.zeros(length, np.int64)
-    for carried in every:
-        touched[carried.at] = 1
-        gained[carried.at] += carried.gained
-    revision, valid = part.arrays["revision"], part.arrays["valid_fraction"]
+def bump(part: DayPart, touched: NDArray[np.int32], **gained: NDArray[np.int64]) -> None:
+    """Let the revisions and shares of days follow their pixels.
+
+    `touched` (time,) is 1 where a day's pixels changed, else 0; `gained` (time,), by the name of a
+    share, the pixels that count now and did not.
+    """
+    pixels, revision = np.prod(part.tiling.shape), part.arrays["revision"]
     revision[:] = revision[:] + touched
-    valid[:] = np.where(gained, (np.rint(valid[:] * pixels) + gained) / pixels, valid[:])
+    for name, more in gained.items():
+        share = part.arrays[name]
+        share[:] = np.where(more, (np.rint(share[:] * pixels) + more) / pixels, share[:])

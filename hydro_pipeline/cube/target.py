@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hydro_pipeline.area.area import Area
-from hydro_pipeline.composite.kernel import NO_LIMIT
+from hydro_pipeline.composite.kernel import age_limit
 from hydro_pipeline.cube.layout import meaning
 from hydro_pipeline.errors import MissingDayError
 from hydro_pipeline.product import Product
@@ -32,7 +32,7 @@ class Target:
     @classmethod
     def of(cls, store: Store, area: Area, settings: Settings) -> "Target":
         """The area's cube under the root, by the rules of the settings."""
-        max_age = NO_LIMIT if settings.max_age_days is None else settings.max_age_days
+        max_age = age_limit(settings.max_age_days)
         return cls(
             store, area, settings.product, meaning(area, settings), settings.start_date, max_age
         )

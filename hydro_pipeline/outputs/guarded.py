@@ -8,8 +8,8 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from hydro_pipeline.cube.damage import damage, damages
-from hydro_pipeline.cube.read import tiling_of, translated
+from hydro_pipeline.cube.damage import damage, first_damage
+from hydro_pipeline.cube.read import translated
 from hydro_pipeline.errors import StoreUnavailableError
 from hydro_pipeline.grid import Window
 
@@ -52,11 +52,10 @@ class Guarded:
                     raise
                 days, rows, cols = (range(n)[part] for n, part in zip(self.shape, at, strict=True))
                 window = Window.between(rows.start, cols.start, rows.stop, cols.stop)
+                named = {index: self.first + dt.timedelta(index) for index in days}
                 arrays = {self.name: self.array}
-                for index in days:
-                    chunks = tiling_of(arrays, [self.name]).under(window)
-                    for found in damages(arrays, [self.name], index, chunks):
-                        raise found.error(self.url, self.first + dt.timedelta(index)) from error
+                if found := first_damage(self.url, arrays, [self.name], named, window):
+                    raise found from error
                 raise StoreUnavailableError(
                     f"{self.url}: the store's answers were cut short; try again later"
                 ) from error

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hydro_pipeline.composite.kernel import NO_LIMIT, carry_block
+from hydro_pipeline.composite.kernel import carry_block
 from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.days import day_number
 from hydro_pipeline.errors import DamagedCubeError, StoredObjectError
@@ -40,7 +40,6 @@ def sample_window(cube: Cube, day: dt.date) -> Window:
 
 def unlawful(cube: Cube, days: Sequence[dt.date]) -> list[str]:
     """Days whose pixels are not observed on the day, carried from the day before, or empty."""
-    limit = cube.meaning.get("max_age_days")
     wrong = []
     for day in sample_days(days):
         window = sample_window(cube, day)
@@ -49,7 +48,7 @@ def unlawful(cube: Cube, days: Sequence[dt.date]) -> list[str]:
         except DamagedCubeError as error:
             wrong.append(str(error))
             continue
-        lawful = carry_block(stored, before, day_number(day), NO_LIMIT if limit is None else limit)
+        lawful = carry_block(stored, before, day_number(day), cube.max_age)
         count = np.count_nonzero(differing(stored, lawful))
         if count:
             size = stored.observed_on.size

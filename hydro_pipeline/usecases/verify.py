@@ -10,13 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from hydro_pipeline.composite.kernel import NO_LIMIT, carry_block, count
+from hydro_pipeline.composite.kernel import carry_block, count
 from hydro_pipeline.cube.read import Cube
 from hydro_pipeline.days import day_number
 from hydro_pipeline.errors import DamagedCubeError, StoreAccessError
 from hydro_pipeline.grid import Pixels, Window, nothing
 from hydro_pipeline.parallel import in_threads
-from hydro_pipeline.product import Product
 from hydro_pipeline.stats.table import read_day
 from hydro_pipeline.stats.update import StatsUpdate
 from hydro_pipeline.stats.weights import FieldWeights
@@ -89,8 +88,6 @@ def noted(state: AreaState, found: Verified) -> None:
 
 def _looks(cube: Cube, days: Sequence[dt.date]) -> dict[dt.date, _Look]:
     looks: dict[dt.date, _Look] = defaultdict(_Look)
-    limit = cube.meaning.get("max_age_days")
-    max_age = NO_LIMIT if limit is None else limit
 
     def one(tile: Window) -> list[tuple[dt.date, _Look]]:
         seen: list[tuple[dt.date, _Look]] = []
@@ -104,7 +101,7 @@ def _looks(cube: Cube, days: Sequence[dt.date]) -> dict[dt.date, _Look]:
             else:
                 look.valid, look.observed = count(pixels.observed_on, day_number(day))
                 if not isinstance(before, str):
-                    look.broken = _unlawful(cube.product, pixels, before, day, max_age)
+                    look.broken = _unlawful(cube, pixels, before, day)
             seen.append((day, look))
             last = day, pixels
         return seen
@@ -129,10 +126,10 @@ def _read(cube: Cube, day: dt.date, tile: Window) -> Pixels | str:
         return str(error)
 
 
-def _unlawful(product: Product, pixels: Pixels, before: Pixels, day: dt.date, max_age: int) -> int:
-    lawful = carry_block(pixels, before, day_number(day), max_age)
+def _unlawful(cube: Cube, pixels: Pixels, before: Pixels, day: dt.date) -> int:
+    lawful = carry_block(pixels, before, day_number(day), cube.max_age)
     wrong = quality.differing(pixels, lawful)
-    return int(np.count_nonzero(wrong | quality.impossible(pixels, product, day)))
+    return int(np.count_nonzero(wrong | quality.impossible(pixels, cube.product, day)))
 
 
 def _told(cube: Cube, day: dt.date, look: _Look) -> list[str]:

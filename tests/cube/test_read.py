@@ -73,7 +73,7 @@ def test_a_store_that_fails_is_no_damage(monkeypatch):
         raise icechunk.IcechunkError("reset")
 
     monkeypatch.setattr(read, "read_parts", fail)
-    monkeypatch.setattr(read, "damages", None)
+    monkeypatch.setattr(read, "first_damage", None)
     with pytest.raises(StoreUnavailableError, match="the store failed: reset"):
         read_pixels("cubes/farm", arrays, ["ndvi", "observed_on"], 0, dt.date(2024, 5, 1), whole)
 
