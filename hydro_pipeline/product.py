@@ -249,10 +249,6 @@ class Product:
         """All that is read of a scene: `bands` and the mask's."""
         return *self.bands, self.mask.band
 
-    def file(self, name: str) -> Band:
-        """The one of `files` with this name."""
-        return next(band for band in self.files if band.name == name)
-
     @property
     def arrays(self) -> dict[str, dict[str, Any]]:
         """CF attributes of the arrays of pixels by name, `observed_on` last."""

@@ -44,7 +44,7 @@ FINEST_M = 10.0
 SLACK = 0.02
 """How far a scene's footprint may seem to leave its file, degrees: outlines are drawn roughly."""
 
-_Read = Callable[[Scene, tuple[str, ...], GeoBox, str, str], list[da.Array]]
+_Read = Callable[[Scene, tuple[str, ...], GeoBox | None, GeoBox, str, str], list[da.Array]]
 
 
 @dataclass(frozen=True)
@@ -124,8 +124,10 @@ def _reflectance(scene: Scene, bands: Sequence[Band], grid: GeoBox, read: _Read)
     made: dict[str, da.Array] = {}
     for (source, native_m), names in together.items():
         how = "average" if grid.resolution.x > native_m else "bilinear"
-        nests = source if native_m > FINEST_M else None
-        arrays = _nested(scene, tuple(names), nests, grid, "uint16", how, read)
+        if native_m > FINEST_M:
+            arrays = _nested(scene, tuple(names), source, grid, "uint16", how, read)
+        else:
+            arrays = read(scene, tuple(names), source, grid, "uint16", how)
         made.update(zip(names, arrays, strict=True))
     return [made[band.name] for band in bands]
 
@@ -166,9 +168,9 @@ def _nested(
         if times.is_integer() and times > 1:
             coarse = grid.zoom_out(times)
             if all(v.is_integer() for v in _distance(source, coarse)):
-                pixels = read(scene, bands, coarse, dtype, "nearest")
+                pixels = read(scene, bands, source, coarse, dtype, "nearest")
                 return [_repeated(array, int(times)) for array in pixels]
-    return read(scene, bands, grid, dtype, otherwise)
+    return read(scene, bands, source, grid, dtype, otherwise)
 
 
 def _repeated(pixels: da.Array, times: int) -> da.Array:
@@ -185,6 +187,7 @@ def _repeated(pixels: da.Array, times: int) -> da.Array:
 def _read(
     scene: Scene,
     bands: tuple[str, ...],
+    source: GeoBox | None,
     grid: GeoBox,
     dtype: str,
     resampling: str,
@@ -192,13 +195,12 @@ def _read(
     high: int,
     kept: Kept | None,
 ) -> list[da.Array]:
-    """(y, x) on `grid` of each of `bands`, whose files have the same grid; 0 = nodata.
+    """(y, x) on `grid` of each of `bands`, whose files have the same grid `source`; 0 = nodata.
 
     Each block of a file is read once: reads of `high` times `READ_PX` rows begin at multiples of
     that of the file, hence beyond the grid's upper left corner, unless one read takes it all; the
     driver leaves out what is not on the grid.
     """
-    source = _source_grid(scene, settings.product.file(bands[0]))
     if source is not None and not _meet(_bounds_in(source, str(grid.crs)), grid.boundingbox.bbox):
         return [da.zeros(grid.shape.yx, dtype=dtype, chunks=READ_PX)] * len(bands)
     top = left = 0
