@@ -103,7 +103,7 @@ class AreaState:
         """The area's fields, and what is wrong with their files."""
         return self.listed_fields.reading
 
-    @property
+    @cached_property
     def wanted(self) -> Wanted:
         """The rows of statistics that the fields want."""
         return self.listed_fields.wanted(self.product.version)
@@ -114,7 +114,7 @@ class AreaState:
         cube = self.listed_cube.cube
         return self.settings.product if cube is None else cube.product
 
-    @property
+    @cached_property
     def schema(self) -> pa.Schema:
         """Columns of the rows of statistics."""
         return schema_of(self.product)
