@@ -72,23 +72,25 @@ def choose(
     left_out: dict[str, LeftOut] = {}
     shut: list[Refusal] = []
     offers: set[str] = set()
+
+    def leaves_out(item: pystac.Item) -> bool:
+        decision = decisions.get(item.id)
+        if decision is None or not holds(decision, item, product):
+            return False
+        left_out.setdefault(item.id, LeftOut(item, decision))
+        return True
+
     for each in refused:
         if each.item is not None:
             offers.add(each.id)
-            decision = decisions.get(each.id)
-            if decision is not None and holds(decision, each.item, product):
-                left_out.setdefault(each.id, LeftOut(each.item, decision))
-                continue
-        shut.append(each)
+        if each.item is None or not leaves_out(each.item):
+            shut.append(each)
     for is_offered, items in ((True, offered), (False, recorded)):
         for item in items:
             if is_offered:
                 offers.add(item.id)
-            decision = decisions.get(item.id)
-            if decision is None or not holds(decision, item, product):
+            if not leaves_out(item):
                 versions.setdefault(item.id, []).append(item)
-            else:
-                left_out.setdefault(item.id, LeftOut(item, decision))
     latest = (item for items in versions.values() for item in _latest(items, product))
     selection = select(latest, product, shut)
     return replace(
