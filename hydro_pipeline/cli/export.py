@@ -82,12 +82,11 @@ def record(
         raise typer.BadParameter(
             f"{last:%Y-%m-%d} is before --from {first:%Y-%m-%d}", param_hint="--to"
         )
-    from hydro_pipeline.area.settings import settings_of
     from hydro_pipeline.imagery.recording import record
 
     pipeline = open_pipeline()
     area = pipeline.area(name)
-    settings = settings_of(area, pipeline.settings)
+    settings = pipeline.settings_of(area)
     saved = record(pipeline.catalog(area), area, first.date(), last.date(), to, settings)
     size = scenes = 0
     for scenes, entry in enumerate(track(saved, "scenes", console=err), start=1):  # noqa: B007

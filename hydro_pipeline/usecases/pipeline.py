@@ -54,9 +54,13 @@ class Pipeline:
         """The last state of each area that was opened."""
         self._catalogs: dict[tuple[str, tuple[str, ...]], Catalog] = {}
 
+    def settings_of(self, area: Area) -> Settings:
+        """The settings that hold for an area. Raises `AreaError` for a wrong rule of it."""
+        return settings_of(area, self.settings)
+
     def catalog(self, area: Area) -> Catalog:
         """The catalog of `HYDRO_CATALOG`, for the area's collection and variables."""
-        settings = settings_of(area, self.settings)
+        settings = self.settings_of(area)
         key = settings.collection, settings.variables
         if key not in self._catalogs:
             self._catalogs[key] = open_catalog(settings)
@@ -94,7 +98,7 @@ class Pipeline:
         `AreaError` if a rule of it is wrong, or if it is new and its name is taken for another by
         readers, or by this machine.
         """
-        settings = settings_of(area, self.settings)
+        settings = self.settings_of(area)
         if self.store.get(area_key(area.name)) is None:
             check_new_name(area.name, self.store.folders(INPUTS))
         cube = Cube.open(self.store, area.name)
@@ -195,7 +199,7 @@ class Pipeline:
         return data == json.dumps(now).encode()
 
     def _made(self, area: Area, days: Sequence[dt.date], run_id: str) -> Generator[DayReport]:
-        settings = settings_of(area, self.settings)
+        settings = self.settings_of(area)
         chain = Chain.of(self.store, area, settings, run_id)
         with noting(self.store, area.name, days[0], Step.DAY, run_id):
             head = look(open_head(chain.target), days[0])
@@ -203,8 +207,8 @@ class Pipeline:
         yield from run(chain, head, found, days[-1])
 
     def _skip(self, area: Area, day: dt.date, error: SceneError) -> bool:
-        settings = settings_of(area, self.settings)
-        return skip_failed(self.store, self.catalog(area), area, settings, day, error)
+        settings, catalog = self.settings_of(area), self.catalog(area)
+        return skip_failed(self.store, catalog, area, settings, day, error)
 
     def _sources(
         self, area: Area, days: Sequence[dt.date], run_id: str
@@ -213,7 +217,7 @@ class Pipeline:
 
         Raises `AreaError` where a cube would begin without any scene, and none is there on any day.
         """
-        catalog, product = self.catalog(area), settings_of(area, self.settings).product
+        catalog, product = self.catalog(area), self.settings_of(area).product
         for start in range(0, len(days), SEARCH_DAYS):
             some = days[start : start + SEARCH_DAYS]
             with noting(self.store, area.name, some[0], Step.DAY, run_id):

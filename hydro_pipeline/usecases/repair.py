@@ -7,7 +7,6 @@ from dataclasses import replace
 import pystac
 
 from hydro_pipeline.area.area import Area
-from hydro_pipeline.area.settings import settings_of
 from hydro_pipeline.cube.head import look, open_head
 from hydro_pipeline.ingest.chain import Chain
 from hydro_pipeline.ingest.look_ahead import read_ahead
@@ -46,7 +45,7 @@ def _mend(pipeline: Pipeline, area: Area, day: dt.date, run_id: str) -> DayRepor
         sources = Sources(offered, refused=offered.refused)
     else:
         sources = Sources(recorded)
-    settings = settings_of(area, pipeline.settings)
+    settings = pipeline.settings_of(area)
     chain = Chain.of(pipeline.store, area, settings, run_id)
     chain = replace(chain, mends=True, records=recorded is None)
     head = look(open_head(chain.target), day)
@@ -57,7 +56,7 @@ def _mend(pipeline: Pipeline, area: Area, day: dt.date, run_id: str) -> DayRepor
 
 def _recorded(pipeline: Pipeline, area: Area, day: dt.date) -> Sequence[pystac.Item] | None:
     """The items that a day was made from; None if that is not recorded, or not readable."""
-    collection = settings_of(area, pipeline.settings).collection
+    collection = pipeline.settings_of(area).collection
     found = read_recorded(pipeline.store, area, collection, [day])[day]
     if found.record is None:
         return None

@@ -9,7 +9,6 @@ import numpy as np
 
 from hydro_pipeline.area.area import Area
 from hydro_pipeline.area.rules import rules_of
-from hydro_pipeline.area.settings import settings_of
 from hydro_pipeline.cube.late import Added, add_variables, drop_variables
 from hydro_pipeline.cube.layout import check_meaning, meaning
 from hydro_pipeline.cube.read import Cube
@@ -38,21 +37,20 @@ def add(
     reading records and imagery raises; nothing is changed then.
     """
     area, cube = pipeline.area(name), Cube.open(pipeline.store, name)
-    settings = settings_of(area, pipeline.settings)
-    have = settings.variables if cube is None else cube.product.names[:-1]
+    settings = pipeline.settings_of(area)
+    have = settings.variables if cube is None else tuple(cube.product.variables_by_name)
     wanted = _with(area, tuple(dict.fromkeys([*have, *_named(pipeline, area, names)])))
     added = Added((), 0, (), 0)
-    if cube is not None:
-        product = settings_of(wanted, pipeline.settings).product
-        if product.names != cube.product.names:
-            check_meaning(cube.meaning, meaning(area, settings), cube.url)
-            late, seen = product.variables[len(have) :], None
-            if missing := _missing(cube, late):
-                if not from_imagery:
-                    raise InputError(_not_kept(cube, late, missing))
-                seen = partial(_seen, pipeline, _with(area, [v.name for v in late]), cube)
-            new = meaning(wanted, settings_of(wanted, pipeline.settings))
-            added = add_variables(pipeline.store, cube, product, new, seen)
+    own = pipeline.settings_of(wanted)
+    if cube is not None and own.variables != have:
+        check_meaning(cube.meaning, meaning(area, settings), cube.url)
+        late, seen = own.product.variables[len(have) :], None
+        if refused := _not_kept(cube, late):
+            if not from_imagery:
+                raise InputError(refused)
+            seen = partial(_seen, pipeline, _with(area, [v.name for v in late]), cube)
+        new = meaning(wanted, own)
+        added = add_variables(pipeline.store, cube, own.product, new, seen)
     pipeline.put_area(wanted)
     return added
 
@@ -63,8 +61,8 @@ def drop(pipeline: Pipeline, name: str, names: Sequence[str]) -> tuple[str, ...]
     Raises `InputError` for one that it has not, or if none would stay.
     """
     area, cube = pipeline.area(name), Cube.open(pipeline.store, name)
-    settings = settings_of(area, pipeline.settings)
-    have = settings.variables if cube is None else cube.product.names[:-1]
+    settings = pipeline.settings_of(area)
+    have = settings.variables if cube is None else tuple(cube.product.variables_by_name)
     gone = _named(pipeline, area, names)
     if unknown := [each for each in gone if each not in {*have, *settings.variables}]:
         raise InputError(f"{name} has no variable {', '.join(unknown)}; it has {', '.join(have)}")
@@ -74,7 +72,7 @@ def drop(pipeline: Pipeline, name: str, names: Sequence[str]) -> tuple[str, ...]
     wanted = _with(area, left)
     if cube is not None and left != have:
         check_meaning(cube.meaning, meaning(area, settings), cube.url)
-        own = settings_of(wanted, pipeline.settings)
+        own = pipeline.settings_of(wanted)
         drop_variables(pipeline.store, cube, own.product, meaning(wanted, own))
     pipeline.put_area(wanted)
     return left
@@ -82,7 +80,7 @@ def drop(pipeline: Pipeline, name: str, names: Sequence[str]) -> tuple[str, ...]
 
 def _named(pipeline: Pipeline, area: Area, names: Sequence[str]) -> tuple[str, ...]:
     """The variables by their own names. Raises `AreaError` for one that there is not."""
-    return settings_of(_with(area, names), pipeline.settings).variables
+    return pipeline.settings_of(_with(area, names)).variables
 
 
 def _with(area: Area, names: Sequence[str]) -> Area:
@@ -90,14 +88,12 @@ def _with(area: Area, names: Sequence[str]) -> Area:
     return replace(area, rules=rules_of(area.name, rules))
 
 
-def _missing(cube: Cube, late: Sequence[Variable]) -> list[str]:
-    """The bands of late variables that are not among those of the cube."""
-    kept = {variable.name for variable in cube.product.variables if variable.is_band}
-    return sorted({band for variable in late for band in variable.bands} - kept)
-
-
-def _not_kept(cube: Cube, late: Sequence[Variable], missing: Sequence[str]) -> str:
+def _not_kept(cube: Cube, late: Sequence[Variable]) -> str | None:
+    """A sentence on the bands of late variables that are not among those of the cube, if any."""
     kept = [variable.name for variable in cube.product.variables if variable.is_band]
+    missing = sorted({band for variable in late for band in variable.bands} - set(kept))
+    if not missing:
+        return None
     return (
         f"{cube.area_name}: {', '.join(v.name for v in late)} cannot be made from stored pixels: "
         f"the cube keeps {', '.join(kept) or 'no band'}, and {', '.join(missing)} is missing; with "
@@ -113,7 +109,7 @@ def _seen(pipeline: Pipeline, area: Area, cube: Cube, day: dt.date) -> Int16 | N
     """
     if cube.daily("observed_fraction")[cube.index(day)] == 0:
         return None
-    settings = settings_of(area, pipeline.settings)
+    settings = pipeline.settings_of(area)
     recorded = read_recorded(pipeline.store, area, settings.collection, [day])[day]
     if recorded.problem is not None:
         raise recorded.problem
@@ -125,8 +121,7 @@ def _seen(pipeline: Pipeline, area: Area, cube: Cube, day: dt.date) -> Int16 | N
             f"{area.name} {day}: {', '.join(settings.variables)} cannot be read from its "
             f"{len(recorded.used)} recorded scenes: {reasons or 'the record has none'}"
         )
-    tiling = tiling_of(area)
-    imagery = load(selection.scenes, area, settings, tiling)
+    imagery = load(selection.scenes, area, settings, tiling_of(area))
     values = np.full((len(settings.variables), *cube.shape), NODATA, np.int16)
     for window, seen in observed(imagery, threads(THREADS)).items():
         if seen is not None:
