@@ -79,16 +79,15 @@ def area_set(
     pipeline = open_pipeline()
     check_characters(name)
     known = pipeline.area(name) if pipeline.store.etag(area_key(name)) else None
-    if bbox is not None and geojson is not None:
+    kept = known if given and {bbox, geojson, crs, resolution} == {None} else None
+    if kept is None and (bbox is None) == (geojson is None):
         raise typer.BadParameter("give either --bbox=W,S,E,N or --geojson FILE")
     if geojson is not None:
         area = Area.from_geojson(name, geojson.read_bytes(), crs=crs, resolution=resolution)
-    elif bbox is not None:
-        area = Area.from_bbox(name, _bbox(bbox), crs=crs, resolution=resolution or 10.0)
-    elif known is not None and given and crs is None and resolution is None:
-        area = known
     else:
-        raise typer.BadParameter("give either --bbox=W,S,E,N or --geojson FILE")
+        area = kept or Area.from_bbox(
+            name, _bbox(bbox or ""), crs=crs, resolution=resolution or 10.0
+        )
     rules = {**(dict(known.rules) if known else {}), **dict(area.rules), **given}
     area = replace(area, rules=rules_of(name, {k: v for k, v in rules.items() if v != ""}))
     pipeline.put_area(area)

@@ -43,7 +43,7 @@ def open_cube(root: str | None, area: str, *, snapshot: str | None = None) -> xr
     """
     stored = packed(_store(root), area, snapshot)
     product = product_of(completed(stored.attrs[MEANING]))
-    variables = {variable.name: variable for variable in product.variables}
+    variables = product.variables_by_name
     days = xr.DataArray(stored.time.values.astype("datetime64[D]").astype(np.int16), dims="time")
     age = (days - stored.observed_on).where(stored.observed_on != NODATA)
     described = {

@@ -204,7 +204,7 @@ def day_cogs(cube: Cube, day: dt.date, window: Window) -> dict[str, bytes]:
     values, seen = cube.read(day, window)
     age = np.where(seen == NODATA, NO_AGE, day_number(day) - seen.astype(np.int32))
     grid, product = cube.grid[window.slices], cube.product
-    pixels = dict(zip(product.variables_by_name, values, strict=True))
+    pairs = list(zip(values, product.variables, strict=True))
     tags = {
         "AREA": cube.area_name,
         "DAY": str(day),
@@ -212,14 +212,10 @@ def day_cogs(cube: Cube, day: dt.date, window: Window) -> dict[str, bytes]:
         "TIFFTAG_IMAGEDESCRIPTION": f"{product.title} of {cube.area_name} on {day}, "
         f"gaps filled from earlier days; {product.sensor.credit}",
     }
-    of = product.variables_by_name
     return {
-        **{name: variable_cog(pixels[name], of[name], grid, tags) for name in of},
+        **{v.name: variable_cog(pixels, v, grid, tags) for pixels, v in pairs},
         "age": age_cog(age.astype(np.int16), grid, tags),
-        **{
-            visual_name(product, of[name]): visual_cog(pixels[name], of[name], grid, tags)
-            for name in of
-        },
+        **{visual_name(product, v): visual_cog(pixels, v, grid, tags) for pixels, v in pairs},
     }
 
 
