@@ -11,9 +11,10 @@ import icechunk
 from hydro_pipeline.cube.head import Head, Id, Known, create_repository, grow, known_of
 from hydro_pipeline.cube.layout import DAILY
 from hydro_pipeline.cube.part import DayPart, Written
-from hydro_pipeline.cube.read import BRANCH, translated
+from hydro_pipeline.cube.read import BRANCH
 from hydro_pipeline.cube.repeat import repeat
 from hydro_pipeline.cube.tail import Chunk, refresh
+from hydro_pipeline.cube.translate import translated
 from hydro_pipeline.cube.waiting import sync
 from hydro_pipeline.days import day_number
 from hydro_pipeline.grid import Tiling, Window

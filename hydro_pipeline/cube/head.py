@@ -17,8 +17,9 @@ from hydro_pipeline.cube.layout import (
     repository_config,
 )
 from hydro_pipeline.cube.part import DayPart
-from hydro_pipeline.cube.read import BRANCH, open_repository, translated
+from hydro_pipeline.cube.read import BRANCH, open_repository
 from hydro_pipeline.cube.target import Target
+from hydro_pipeline.cube.translate import translated
 from hydro_pipeline.cube.waiting import sync
 from hydro_pipeline.days import day_number, number_day
 from hydro_pipeline.grid import Pixels, Window, nothing

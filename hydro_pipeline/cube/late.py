@@ -19,9 +19,10 @@ from hydro_pipeline.composite.kernel import carry_onto, count, variables_of
 from hydro_pipeline.cube.day import encoded_bytes
 from hydro_pipeline.cube.layout import MEANING, create_pixels
 from hydro_pipeline.cube.part import DayPart
-from hydro_pipeline.cube.read import BRANCH, Cube, translated
+from hydro_pipeline.cube.read import BRANCH, Cube
 from hydro_pipeline.cube.repeat import Position
 from hydro_pipeline.cube.tail import bump
+from hydro_pipeline.cube.translate import translated
 from hydro_pipeline.cube.waiting import sync
 from hydro_pipeline.days import day_number
 from hydro_pipeline.errors import ConflictError

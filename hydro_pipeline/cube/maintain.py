@@ -3,7 +3,8 @@
 import datetime as dt
 from dataclasses import dataclass
 
-from hydro_pipeline.cube.read import open_repository, translated
+from hydro_pipeline.cube.read import open_repository
+from hydro_pipeline.cube.translate import translated
 from hydro_pipeline.cube.waiting import sync
 from hydro_pipeline.outside.deadlines import UPKEEP_S
 from hydro_pipeline.storage.keys import cube_key

@@ -13,8 +13,9 @@ import zarr
 
 from hydro_pipeline.composite.kernel import count
 from hydro_pipeline.cube.layout import tiling_of
-from hydro_pipeline.cube.read import read_pixels, translated
+from hydro_pipeline.cube.read import read_pixels
 from hydro_pipeline.cube.repeat import Position
+from hydro_pipeline.cube.translate import translated
 from hydro_pipeline.cube.waiting import sync
 from hydro_pipeline.days import number_day
 from hydro_pipeline.errors import DamagedCubeError

@@ -5,7 +5,6 @@ composite[t] = observed[t] where clear, else composite[t-1].
 """
 
 import asyncio
-import contextlib
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -27,31 +26,23 @@ from hydro_pipeline.cube.layout import (
     repository_config,
     tiling_of,
 )
+from hydro_pipeline.cube.translate import translated
 from hydro_pipeline.cube.twice import twice
 from hydro_pipeline.cube.waiting import limit_zarr, sync
 from hydro_pipeline.days import number_day
 from hydro_pipeline.errors import (
-    ConflictError,
     CubeMeaningError,
     DamagedCubeError,
-    HydroError,
     MissingDayError,
-    StoreAccessError,
     StoreUnavailableError,
 )
 from hydro_pipeline.grid import Pixels, Tiling, Window
 from hydro_pipeline.indices import product_of
-from hydro_pipeline.outside.trust import UNTRUSTED, untrusted
 from hydro_pipeline.product import Product
-from hydro_pipeline.storage.keys import cube_area, cube_key, cube_state_key
+from hydro_pipeline.storage.keys import cube_key, cube_state_key
 from hydro_pipeline.storage.store import Store
 
 BRANCH = "main"
-REFUSED = (
-    *("Denied", "InvalidAccessKeyId", "SignatureDoesNotMatch"),
-    *("(os error 1)", "(os error 13)", "(os error 30)"),
-)
-"""In the texts of Icechunk's errors where a bucket or a directory refuses."""
 
 
 class Cube:
@@ -294,46 +285,3 @@ def read_pixels(
                 f"{url}: the store's answers for {day} were cut short; try again later"
             ) from error
     return Pixels(np.stack(values) if len(values) > 1 else values[0][np.newaxis], on)
-
-
-@contextlib.contextmanager
-def translated(url: str, decoding: bool = False) -> Iterator[None]:
-    """Turn Icechunk's errors into this package's; Zarr's too, where chunks are being decoded."""
-    try:
-        yield
-    except HydroError:
-        raise
-    except (RuntimeError, ValueError) as error:
-        if not decoding:
-            raise
-        raise _damaged(url, error) from error
-    except icechunk.ConflictError:
-        raise ConflictError(
-            f"{url}: another run committed first; this day will be made again on top of it"
-        ) from None
-    except icechunk.IcechunkError as error:
-        text = str(error)
-        if any(word in text for word in REFUSED):
-            raise StoreAccessError(
-                f"{url}: access refused; check HYDRO_S3_ACCESS_KEY_ID and "
-                "HYDRO_S3_SECRET_ACCESS_KEY and the bucket's policy, or who may write a directory"
-            ) from error
-        if untrusted(text):
-            raise StoreAccessError(f"{url}: {UNTRUSTED} ({_short(text)})") from error
-        if damage(error) is not None:
-            raise _damaged(url, error) from error
-        raise StoreUnavailableError(f"{url}: the store failed: {_short(text)}") from error
-    except TimeoutError as error:
-        raise StoreUnavailableError(f"{url}: the store is too slow: {error}") from error
-
-
-def _damaged(url: str, error: BaseException) -> DamagedCubeError:
-    return DamagedCubeError(
-        f"{url}: an object that says what the cube holds is {damage(error)}; bring its last "
-        "version back, where the bucket keeps versions, or go back to the last state that can be "
-        f"read: hydro repair {cube_area(url)}"
-    )
-
-
-def _short(text: str) -> str:
-    return " ".join(text.split())[:300]

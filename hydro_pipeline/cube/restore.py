@@ -9,7 +9,8 @@ import icechunk
 import zarr
 
 from hydro_pipeline.cube.layout import DAILY, MANIFEST_DAYS
-from hydro_pipeline.cube.read import BRANCH, open_repository, read_parts, translated
+from hydro_pipeline.cube.read import BRANCH, open_repository, read_parts
+from hydro_pipeline.cube.translate import translated
 from hydro_pipeline.cube.twice import twice
 from hydro_pipeline.cube.waiting import sync
 from hydro_pipeline.errors import DamagedCubeError

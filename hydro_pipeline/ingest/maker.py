@@ -3,7 +3,8 @@
 import datetime as dt
 
 from hydro_pipeline.cube.head import Head
-from hydro_pipeline.cube.read import BRANCH, translated
+from hydro_pipeline.cube.read import BRANCH
+from hydro_pipeline.cube.translate import translated
 from hydro_pipeline.errors import StoredObjectError
 from hydro_pipeline.scenes.day_record import read_record
 

@@ -18,7 +18,8 @@ import xarray as xr
 import zarr
 
 from hydro_pipeline.cube.layout import MEANING, completed
-from hydro_pipeline.cube.read import BRANCH, Cube, open_repository, translated
+from hydro_pipeline.cube.read import BRANCH, Cube, open_repository
+from hydro_pipeline.cube.translate import translated
 from hydro_pipeline.cube.waiting import sync
 from hydro_pipeline.errors import MissingDayError
 from hydro_pipeline.indices import product_of

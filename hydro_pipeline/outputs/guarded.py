@@ -9,7 +9,7 @@ import zarr
 from numpy.typing import NDArray
 
 from hydro_pipeline.cube.damage import damage, first_damage
-from hydro_pipeline.cube.read import translated
+from hydro_pipeline.cube.translate import translated
 from hydro_pipeline.errors import StoreUnavailableError
 from hydro_pipeline.grid import Window
 

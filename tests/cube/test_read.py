@@ -8,7 +8,8 @@ import pytest
 
 from hydro_pipeline.cube import read
 from hydro_pipeline.cube.damage import damages
-from hydro_pipeline.cube.read import Cube, read_pixels, translated
+from hydro_pipeline.cube.read import Cube, read_pixels
+from hydro_pipeline.cube.translate import translated
 from hydro_pipeline.errors import (
     ConflictError,
     CubeMeaningError,
