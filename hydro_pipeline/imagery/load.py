@@ -24,7 +24,8 @@ from hydro_pipeline.area.area import SNAP_M, Area, Bbox
 from hydro_pipeline.composite.formulas import Formulas
 from hydro_pipeline.grid import Tiling
 from hydro_pipeline.imagery.cloud_mask import clear_mask
-from hydro_pipeline.imagery.reading import Kept, SceneDriver, drop_cached, paste
+from hydro_pipeline.imagery.gdal import drop_cached
+from hydro_pipeline.imagery.reading import Kept, SceneDriver, paste
 from hydro_pipeline.product import Band, Mask
 from hydro_pipeline.scenes.item import bounds
 from hydro_pipeline.scenes.scene import Scene

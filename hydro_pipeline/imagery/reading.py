@@ -1,15 +1,14 @@
 """How the files of scenes are opened and read: odc-stac's rasterio driver, made strict.
 
 A read either gives the right pixels or raises `SceneReadError`, after it was tried again while the
-failure may pass, or `SceneGoneError` at once. Imagery is public and read unsigned: whatever keys
-the environment holds for the private bucket are not used here.
+failure may pass, or `SceneGoneError` at once.
 """
 
 import functools
 import logging
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,47 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from odc.loader import RasterLoadParams, RasterSource, RioDriver, RioReader
-from rasterio import Env, cache
-from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOError
-from rasterio.session import AWSSession
+from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 
 from hydro_pipeline.errors import SceneError, SceneGoneError, SceneReadError
-from hydro_pipeline.imagery.opening import opened
+from hydro_pipeline.imagery.gdal import drop_cached, options_of, with_authorities
 from hydro_pipeline.imagery.opening import read as read_file
 from hydro_pipeline.imagery.relay import in_words, refusal, relayed
-from hydro_pipeline.outside.deadlines import IMAGERY, IMAGERY_BYTES_PER_S, IMAGERY_READ_S
-from hydro_pipeline.outside.trust import UNTRUSTED, bundle, untrusted
+from hydro_pipeline.outside.deadlines import IMAGERY_READ_S
+from hydro_pipeline.outside.trust import UNTRUSTED, untrusted
 from hydro_pipeline.outside.urls import shown
 from hydro_pipeline.parallel import Tries, retry
 from hydro_pipeline.scenes.doors import Doors, ShutError
 from hydro_pipeline.settings import Settings
-
-GDAL_OPTIONS: dict[str, str | int] = {
-    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
-    "GDAL_CACHEMAX": 16 << 20,
-    "GDAL_NUM_THREADS": "ALL_CPUS",
-    "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
-    "GDAL_HTTP_NETRC": "NO",
-    "GDAL_HTTP_CONNECTTIMEOUT": f"{IMAGERY.connect:g}",
-    "GDAL_HTTP_LOW_SPEED_TIME": f"{IMAGERY.read:g}",
-    "GDAL_HTTP_LOW_SPEED_LIMIT": f"{IMAGERY_BYTES_PER_S}",
-    "GDAL_HTTP_TIMEOUT": f"{IMAGERY.total:g}",
-    "GDAL_HTTP_MAX_RETRY": "3",
-    "GDAL_HTTP_RETRY_DELAY": "0.5",
-    "CPL_VSIL_CURL_CACHE_SIZE": "16777216",
-    "CPL_VSIL_CURL_CHUNK_SIZE": "4096",
-    "AWS_HTTPS": "YES",
-    "AWS_VIRTUAL_HOSTING": "TRUE",
-}
-PUBLIC_S3 = {"endpoint_url": "s3.amazonaws.com", "region_name": "us-west-2"}
-"""Where `s3://` hrefs of scenes are, whatever the environment says of the private bucket."""
-
-PROBE_OPTIONS: dict[str, str | int] = {
-    "GDAL_HTTP_CONNECTTIMEOUT": "5",
-    "GDAL_HTTP_TIMEOUT": "5",
-    "GDAL_HTTP_MAX_RETRY": "0",
-}
-"""Where a file is only opened to see whether it can be."""
 
 GONE = (
     *(f"HTTP response code: {status}" for status in (401, 403, 404)),
@@ -67,47 +37,6 @@ GONE = (
 """What GDAL says of a file that is not there or not for us, over HTTP and in S3."""
 TRIES = Tries(attempts=4, first_delay=1.0, limit=IMAGERY_READ_S)
 """Of a read, on top of GDAL's own retries of single requests."""
-
-
-def drop_cached(href: str) -> None:
-    """Drop what GDAL remembers of a remote file: its header, and that it once failed to open.
-
-    Under the options of a read, because GDAL takes some of them for good when first used.
-    """
-    if "://" in href:
-        with Env(AWSSession(aws_unsigned=True), **GDAL_OPTIONS):
-            cache.invalidate(href)
-
-
-def open_ahead(href: str, settings: Settings) -> None:
-    """Fetch what is at the beginning of a remote file, so that its reads need not.
-
-    A file that cannot be opened is left for its reads to say so.
-    """
-    if "://" not in href:
-        return
-    try:
-        with gdal_environment(settings), opened(Doors.of(settings).file(href)):
-            pass
-    except (RasterioError, ShutError):
-        drop_cached(href)
-
-
-def opens(hrefs: Iterable[str], settings: Settings) -> bool:
-    """Whether every one of these files can be opened now: a few small requests, tried once.
-
-    What is in them may still be unreadable.
-    """
-    doors = Doors.of(settings)
-    for href in hrefs:
-        drop_cached(href)
-        try:
-            with gdal_environment(settings, **PROBE_OPTIONS), opened(doors.file(href)):
-                pass
-        except (RasterioError, ShutError):
-            drop_cached(href)
-            return False
-    return True
 
 
 class Kept:
@@ -153,7 +82,7 @@ class SceneDriver(RioDriver):
         self.grid = grid
         self.kept = kept
         self.doors = Doors.of(settings)
-        self._options = _options(settings)
+        self._options = options_of(settings)
 
     def capture_env(self) -> dict[str, Any]:
         """All that a read depends on, so that dask tells different reads apart."""
@@ -163,7 +92,7 @@ class SceneDriver(RioDriver):
     def restore_env(self, env: dict[str, Any], load_state: Any) -> Iterator[Any]:
         """The GDAL environment of a read."""
         _quieten()
-        options = _with_authorities(env["options"]) | relayed(self.doors)
+        options = with_authorities(env["options"]) | relayed(self.doors)
         with super().restore_env(options, load_state) as context:
             yield context
 
@@ -218,14 +147,6 @@ def paste(place: NDArray[Any], pixels: NDArray[Any] | _Unread) -> None:
         pixels.read_into(place)
     else:
         place[...] = pixels
-
-
-@contextmanager
-def gdal_environment(settings: Settings, **others: str | int) -> Iterator[None]:
-    """GDAL as scenes are read with it, for this thread; `others` replace options of it."""
-    options = _with_authorities(_options(settings)) | relayed(Doors.of(settings)) | others
-    with Env(AWSSession(**options.pop("_aws")), **options):
-        yield
 
 
 class _FailedError(Exception):
@@ -294,22 +215,6 @@ def _quieten() -> None:
     logging.getLogger("odc.loader._rio").setLevel(logging.CRITICAL)
     # Warping silences this for a moment, but not safely where threads do so at once.
     warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
-
-
-def _options(settings: Settings) -> dict[str, Any]:
-    signing = (
-        {"aws_unsigned": False, "requester_pays": True}
-        if settings.requester_pays
-        else {"aws_unsigned": True}
-    )
-    return {**GDAL_OPTIONS, "_aws": {**PUBLIC_S3, **signing}, "_ca_file": settings.ca_file}
-
-
-def _with_authorities(options: dict[str, Any]) -> dict[str, Any]:
-    """The options with what this machine's file of authorities means to GDAL."""
-    options = dict(options)
-    ca_file = options.pop("_ca_file")
-    return options | ({"GDAL_CURL_CA_BUNDLE": bundle(ca_file)} if ca_file else {})
 
 
 def _reason(error: BaseException) -> str:

@@ -22,12 +22,9 @@ from rasterio.windows import Window
 from hydro_pipeline.area.area import Area
 from hydro_pipeline.errors import InputError
 from hydro_pipeline.geotiff import cog
+from hydro_pipeline.imagery.gdal import drop_cached, gdal_environment
 from hydro_pipeline.imagery.opening import opened
-from hydro_pipeline.imagery.reading import (
-    drop_cached,
-    gdal_environment,
-    read_with_retries,
-)
+from hydro_pipeline.imagery.reading import read_with_retries
 from hydro_pipeline.scenes.catalog import Catalog
 from hydro_pipeline.scenes.doors import Doors
 from hydro_pipeline.settings import Settings

@@ -13,8 +13,9 @@ from hydro_pipeline.area.area import Area
 from hydro_pipeline.composite.formulas import Formulas
 from hydro_pipeline.composite.kernel import Seen
 from hydro_pipeline.grid import Tiling, Window
+from hydro_pipeline.imagery.gdal import open_ahead
 from hydro_pipeline.imagery.load import Imagery, load
-from hydro_pipeline.imagery.reading import Kept, open_ahead
+from hydro_pipeline.imagery.reading import Kept
 from hydro_pipeline.ingest.blocks import load_kernels, observed
 from hydro_pipeline.ingest.workers import threads
 from hydro_pipeline.scenes.choice import Sources

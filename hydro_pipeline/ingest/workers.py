@@ -12,7 +12,7 @@ from typing import Any
 import dask.threaded
 
 from hydro_pipeline.errors import ClusterError, HydroError
-from hydro_pipeline.imagery.reading import drop_cached
+from hydro_pipeline.imagery.gdal import drop_cached
 from hydro_pipeline.outside.deadlines import DASK, beside, within
 
 LOOK_S = 5.0

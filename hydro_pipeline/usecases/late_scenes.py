@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hydro_pipeline.errors import SceneGoneError, SceneReadError
-from hydro_pipeline.imagery.reading import opens
+from hydro_pipeline.imagery.gdal import opens
 from hydro_pipeline.parallel import in_threads
 from hydro_pipeline.scenes.catalog import open_catalog
 from hydro_pipeline.scenes.choice import Sources, moment, usable, version

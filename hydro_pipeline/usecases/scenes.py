@@ -9,7 +9,7 @@ import pystac
 
 from hydro_pipeline.days import ranges
 from hydro_pipeline.errors import InputError, StoredObjectError
-from hydro_pipeline.imagery.reading import opens
+from hydro_pipeline.imagery.gdal import opens
 from hydro_pipeline.parallel import in_threads
 from hydro_pipeline.scenes.catalog import open_catalog
 from hydro_pipeline.scenes.choice import moment, skip, usable

@@ -4,7 +4,7 @@ import datetime as dt
 
 from hydro_pipeline.area.area import Area
 from hydro_pipeline.errors import SceneError
-from hydro_pipeline.imagery.reading import opens
+from hydro_pipeline.imagery.gdal import opens
 from hydro_pipeline.product import Product
 from hydro_pipeline.scenes.catalog import Catalog
 from hydro_pipeline.scenes.choice import Sources, holds, skip

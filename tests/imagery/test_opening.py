@@ -10,9 +10,10 @@ import rasterio
 from odc.geo.geobox import GeoBox
 
 from hydro_pipeline.errors import SceneError, SceneGoneError, SceneReadError
-from hydro_pipeline.imagery import reading
+from hydro_pipeline.imagery import gdal, reading
+from hydro_pipeline.imagery.gdal import gdal_environment
 from hydro_pipeline.imagery.opening import opened
-from hydro_pipeline.imagery.reading import gdal_environment, read_with_retries
+from hydro_pipeline.imagery.reading import read_with_retries
 from hydro_pipeline.parallel import Tries
 from hydro_pipeline.scenes import doors
 from hydro_pipeline.scenes.doors import Doors
@@ -38,7 +39,7 @@ def tiff(path, **options):
 def quick(monkeypatch):
     options = {"MAX_RETRY": "0", "CONNECTTIMEOUT": "1", "LOW_SPEED_TIME": "1", "TIMEOUT": "1"}
     options = {f"GDAL_HTTP_{name}": value for name, value in options.items()}
-    monkeypatch.setattr(reading, "GDAL_OPTIONS", reading.GDAL_OPTIONS | options)
+    monkeypatch.setattr(gdal, "GDAL_OPTIONS", gdal.GDAL_OPTIONS | options)
     monkeypatch.setattr(reading, "TRIES", Tries(attempts=2, first_delay=0.01, limit=0.5))
 
 

@@ -18,7 +18,7 @@ from hydro_pipeline.errors import (
     SceneGoneError,
     SceneReadError,
 )
-from hydro_pipeline.imagery import reading
+from hydro_pipeline.imagery import gdal, reading
 from hydro_pipeline.imagery.load import load, tiling_of
 from hydro_pipeline.parallel import Tries
 from hydro_pipeline.scenes.catalog import open_catalog
@@ -42,7 +42,7 @@ TRIES = reading.TRIES
 def quick(monkeypatch):
     options = {"MAX_RETRY": "1", "RETRY_DELAY": "0.01", "TIMEOUT": "1"}
     options = {f"GDAL_HTTP_{name}": value for name, value in options.items()}
-    monkeypatch.setattr(reading, "GDAL_OPTIONS", reading.GDAL_OPTIONS | options)
+    monkeypatch.setattr(gdal, "GDAL_OPTIONS", gdal.GDAL_OPTIONS | options)
     monkeypatch.setattr(reading, "TRIES", Tries(attempts=3, first_delay=0.01))
 
 
@@ -366,9 +366,9 @@ def test_no_key_of_the_private_bucket_reaches_gdal_or_the_catalog(
 def bucket(api, scenes, monkeypatch):
     """The season's files as `s3://cogs/...`, a stand-in for the public bucket."""
     place = {"endpoint_url": api.origin.removeprefix("http://"), "region_name": "us-west-2"}
-    monkeypatch.setattr(reading, "PUBLIC_S3", place)
+    monkeypatch.setattr(gdal, "PUBLIC_S3", place)
     options = {"AWS_HTTPS": "NO", "AWS_VIRTUAL_HOSTING": "FALSE"}
-    monkeypatch.setattr(reading, "GDAL_OPTIONS", reading.GDAL_OPTIONS | options)
+    monkeypatch.setattr(gdal, "GDAL_OPTIONS", gdal.GDAL_OPTIONS | options)
 
     def moved(scene: Scene) -> Scene:
         hrefs = {

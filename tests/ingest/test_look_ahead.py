@@ -8,8 +8,9 @@ import pytest
 
 from hydro_pipeline.composite.kernel import observe_block
 from hydro_pipeline.errors import ConflictError
+from hydro_pipeline.imagery.gdal import drop_cached, open_ahead
 from hydro_pipeline.imagery.load import load, tiling_of
-from hydro_pipeline.imagery.reading import Kept, drop_cached, open_ahead
+from hydro_pipeline.imagery.reading import Kept
 from hydro_pipeline.ingest import chain, look_ahead
 from hydro_pipeline.ingest.blocks import observed
 from hydro_pipeline.ingest.look_ahead import _ahead, _Coming

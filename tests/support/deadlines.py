@@ -9,7 +9,7 @@ import zarr
 
 from hydro_pipeline.cube import maintain
 from hydro_pipeline.cube.waiting import limit_zarr
-from hydro_pipeline.imagery import reading
+from hydro_pipeline.imagery import gdal, reading
 from hydro_pipeline.ingest import run
 from hydro_pipeline.outside import deadlines
 from hydro_pipeline.outside.deadlines import Deadline
@@ -36,7 +36,7 @@ def shortened() -> Iterator[None]:
             "GDAL_HTTP_MAX_RETRY": "1",
             "GDAL_HTTP_RETRY_DELAY": "0.05",
         }.items():
-            patch.setitem(reading.GDAL_OPTIONS, name, value)
+            patch.setitem(gdal.GDAL_OPTIONS, name, value)
         second = dt.timedelta(seconds=1)
         patch.setitem(backends.CLIENT, "connect_timeout", second)
         patch.setitem(backends.CLIENT, "timeout", second)
