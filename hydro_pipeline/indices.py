@@ -7,8 +7,9 @@ to add an entry to `INDICES`.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hydro_pipeline.product import ONE, Anchors, Band, Linear, Mask, Product, Sensor, Variable
+from hydro_pipeline.product import Band, Mask, Product, Sensor
 from hydro_pipeline.sensors import SENSORS, SENTINEL_2
+from hydro_pipeline.variable import ONE, Anchors, Linear, Variable
 
 PIXEL_CODE = 1
 """To be raised when code is changed so that the same scenes give other pixels."""

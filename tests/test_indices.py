@@ -9,8 +9,8 @@ import pytest
 from hydro_pipeline.composite.formulas import Formulas
 from hydro_pipeline.composite.kernel import observe_block
 from hydro_pipeline.indices import INDICES, band_variable, product, product_of, variables
-from hydro_pipeline.product import ONE
 from hydro_pipeline.sensors import SENSORS, SENTINEL_2, sensor
+from hydro_pipeline.variable import ONE
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

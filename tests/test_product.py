@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from hydro_pipeline.product import AGE, NO_AGE, NODATA, Band, Variable
+from hydro_pipeline.product import AGE, NO_AGE, NODATA, Band
+from hydro_pipeline.variable import Variable
 from tests.support.golden import KEPT
 from tests.support.product import PRODUCT
 

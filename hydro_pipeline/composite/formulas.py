@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hydro_pipeline.product import ONE, Product, Variable
+from hydro_pipeline.product import Product
+from hydro_pipeline.variable import ONE, Variable
 
 
 @dataclass(frozen=True)

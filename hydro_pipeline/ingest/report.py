@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydro_pipeline.composite.kernel import USED, VALID
-from hydro_pipeline.product import Variable
 from hydro_pipeline.scenes.scene import LeftOut, Refusal, Selection
+from hydro_pipeline.variable import Variable
 
 
 @dataclass(frozen=True)

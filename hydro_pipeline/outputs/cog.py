@@ -6,7 +6,8 @@ from odc.geo.geobox import GeoBox
 
 from hydro_pipeline.geotiff import cog
 from hydro_pipeline.outputs.colours import colours, variable_class
-from hydro_pipeline.product import NO_AGE, NODATA, Int16, Variable
+from hydro_pipeline.product import NO_AGE, NODATA, Int16
+from hydro_pipeline.variable import Variable
 
 
 def variable_cog(values: Int16, variable: Variable, grid: GeoBox, tags: Mapping[str, str]) -> bytes:

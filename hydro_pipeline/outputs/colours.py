@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from hydro_pipeline.product import NODATA, Anchors, Variable
+from hydro_pipeline.product import NODATA
+from hydro_pipeline.variable import Anchors, Variable
 
 
 def variable_class(values: NDArray[np.int16], variable: Variable) -> NDArray[np.uint8]:

@@ -28,8 +28,9 @@ from hydro_pipeline.grid import Window
 from hydro_pipeline.outputs.access import packed
 from hydro_pipeline.outputs.cog import age_cog, variable_cog, visual_cog
 from hydro_pipeline.outputs.csv import write_csv
-from hydro_pipeline.product import NO_AGE, NODATA, Product, Variable
+from hydro_pipeline.product import NO_AGE, NODATA, Product
 from hydro_pipeline.usecases.state import AreaState
+from hydro_pipeline.variable import Variable
 
 CHUNKS: dict[Any, int] = {"time": 16, "y": 256, "x": 256}
 """Of exported Zarr: fewer objects than the cube's, and quick to read along time."""

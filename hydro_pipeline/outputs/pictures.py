@@ -13,7 +13,8 @@ from PIL import Image
 from hydro_pipeline.outputs import colours as ramp
 from hydro_pipeline.outputs.colours import variable_class
 from hydro_pipeline.outside.shown import plain
-from hydro_pipeline.product import NODATA, Anchors, Variable
+from hydro_pipeline.product import NODATA
+from hydro_pipeline.variable import Anchors, Variable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

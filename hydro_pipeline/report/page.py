@@ -17,13 +17,14 @@ from odc.geo.geobox import GeoBox
 from hydro_pipeline.fields.fields import Field
 from hydro_pipeline.fields.file import LONLAT, reprojected
 from hydro_pipeline.outputs.colours import colours
-from hydro_pipeline.product import AGE, Anchors
+from hydro_pipeline.product import AGE
 from hydro_pipeline.report import facts
 from hydro_pipeline.report.frames import frames
 from hydro_pipeline.report.series import series
 from hydro_pipeline.storage.keys import report_key
 from hydro_pipeline.usecases.state import AreaState
 from hydro_pipeline.usecases.status import status
+from hydro_pipeline.variable import Anchors
 
 SCRIPTS = ("data", "map", "chart", "table", "main")
 

@@ -11,8 +11,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from hydro_pipeline.days import day_number
-from hydro_pipeline.product import NODATA, Variable
+from hydro_pipeline.product import NODATA
 from hydro_pipeline.report.blocks import pack
+from hydro_pipeline.variable import Variable
 
 
 @dataclass(frozen=True)

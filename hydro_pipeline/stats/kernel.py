@@ -9,8 +9,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from hydro_pipeline.indices import INDICES
-from hydro_pipeline.product import NODATA, STATISTICS, Variable
+from hydro_pipeline.product import NODATA, STATISTICS
 from hydro_pipeline.stats.runs import Runs, Weights
+from hydro_pipeline.variable import Variable
 
 COUNTED = ("pixel_count", "valid_fraction")
 """Statistics that pixels have on every day, the same for every variable."""

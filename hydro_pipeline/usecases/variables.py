@@ -17,11 +17,12 @@ from hydro_pipeline.imagery.load import load, tiling_of
 from hydro_pipeline.ingest.blocks import observed
 from hydro_pipeline.ingest.workers import threads
 from hydro_pipeline.parallel import THREADS
-from hydro_pipeline.product import NODATA, Int16, Variable
+from hydro_pipeline.product import NODATA, Int16
 from hydro_pipeline.scenes.choice import choose
 from hydro_pipeline.scenes.recorded import read_recorded
 from hydro_pipeline.scenes.scene import told
 from hydro_pipeline.usecases.pipeline import Pipeline
+from hydro_pipeline.variable import Variable
 
 
 def add(
