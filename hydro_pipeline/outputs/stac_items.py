@@ -3,7 +3,7 @@
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -46,17 +46,18 @@ class Publication:
     def publish(self, first: dt.date | None, last: dt.date | None) -> Iterator[dt.date]:
         """Write item and maps of each day of a range (None: no bound); yields the days written.
 
-        A day that is published as it is in the cube is left alone. The collection follows last.
-        Raises `MissingDayError` if a bound is not in the cube, and `DamagedCubeError` after all
-        other days if one cannot be read.
+        A day that is published as it is in the cube, with all its maps, is left alone. The
+        collection follows last. Raises `MissingDayError` if a bound is not in the cube, and
+        `DamagedCubeError` after all other days if one cannot be read.
         """
         cube, store, name = self.state.made_cube, self.state.store, self.state.name
         start, stop = cube.index(first or cube.first_day), cube.index(last or cube.last_day)
         damaged: list[DamagedCubeError] = []
+        maps = _maps(cube.product).keys()
         for day in cube.days[start : stop + 1]:
             key = item_key(name, day)
             published = store.get(key)
-            if published is not None and _revision(published) == cube.revisions[day]:
+            if published is not None and _published(published) == (cube.revisions[day], maps):
                 continue
             try:
                 item = self._item(day)
@@ -185,10 +186,13 @@ def _asset(name: str, title: str, band: dict[str, Any], data: bytes) -> pystac.A
     )
 
 
-def _revision(item: bytes) -> int | None:
-    """Of the day as it was published; None if that cannot be read: it is published anew."""
+def _published(item: bytes) -> tuple[int, Set[str]] | None:
+    """Revision and maps of a day as it was published; None if these cannot be read: it is published
+    anew.
+    """
     try:
-        return int(json.loads(item)["properties"]["hydro:revision"])
+        told = json.loads(item)
+        return int(told["properties"]["hydro:revision"]), told["assets"].keys()
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
 

@@ -44,7 +44,7 @@ class Frames:
 def frames(store: Store, cube: Cube) -> Frames:
     """Pictures of all days on which anything was observed.
 
-    A picture is kept in the store and made again only when its day has changed.
+    A picture is kept in the store and made again only when its day has changed, or what is shown.
     """
     height, width = cube.shape
     observed = dict(zip(cube.days, cube.daily("observed_fraction").tolist(), strict=True))
@@ -54,7 +54,7 @@ def frames(store: Store, cube: Cube) -> Frames:
     made: dict[dt.date, Any] = {}
     damaged = []
     for day in (day for day in cube.days if observed[day] > 0):
-        state = [cube.revisions[day], observed[day]]
+        state = [cube.revisions[day], observed[day], cube.product.main.name]
         match kept.get(str(day)):
             case [known, str(packed)] if known == state:
                 pass

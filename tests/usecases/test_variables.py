@@ -26,6 +26,8 @@ from hydro_pipeline.errors import (
     SceneError,
 )
 from hydro_pipeline.grid import Window
+from hydro_pipeline.outputs.stac_items import Publication
+from hydro_pipeline.report.frames import frames
 from hydro_pipeline.settings import Settings
 from hydro_pipeline.simulation.server import StandIn
 from hydro_pipeline.storage.store import Store
@@ -172,6 +174,24 @@ def test_a_variable_is_dropped_and_comes_back(season, kept):
         drop(Pipeline(kept.settings), AREA, ["ndvi"])
     with pytest.raises(InputError, match="one variable has to stay"):
         drop(Pipeline(kept.settings), AREA, ["red", "nir"])
+
+
+def test_what_is_made_of_days_follows_their_variables(kept):
+    """Pictures of the page and maps of the catalog, though no day's pixels changed."""
+    cube = Cube.open(kept.store, AREA)
+    red = frames(kept.store, cube).packed
+    days = list(Publication(kept.open(AREA)).publish(None, None))
+    assert list(Publication(kept.open(AREA)).publish(None, None)) == []
+
+    add(kept, AREA, ["ndvi"])
+    pipeline = Pipeline(kept.settings)
+    assert list(Publication(pipeline.open(AREA)).publish(None, None)) == days == cube.days
+    drop(pipeline, AREA, ["red"])
+    pipeline = Pipeline(kept.settings)
+    assert list(Publication(pipeline.open(AREA)).publish(None, None)) == days
+    nir = frames(kept.store, Cube.open(kept.store, AREA)).packed
+    assert nir.keys() == red.keys()
+    assert all(nir[day] != red[day] for day in red)
 
 
 def test_what_was_killed_before_the_area_was_stored_is_ended(kept, monkeypatch):
