@@ -99,6 +99,8 @@ def told_bounds(feature: Any) -> Bbox | None:
     """Where an item says that it is, even if it is of no use otherwise."""
     try:
         geometry, bbox = feature.get("geometry"), feature.get("bbox")
+        if defect([geometry, bbox]) is not None:
+            return None  # Shapely goes down as deep as it is nested.
         item = pystac.Item("", geometry, bbox, dt.datetime.min, {})
         _check_place(item)
         return bounds(item)

@@ -67,6 +67,8 @@ BROKEN = {
     "assets of a list": put(ONE, ("assets",), []),
     "properties of null": put(ONE, ("properties",), None),
     "deep nesting": put(ONE, ("properties", "deep"), nested(100)),
+    "outline of deep nesting": put(ONE, ("geometry", "coordinates"), nested(600)),
+    "bbox of deep nesting": put(ONE, ("bbox",), nested(600)),
     "id of a number": put(ONE, ("id",), 7),
     "id with a surrogate": put(ONE, ("id",), "S2A_\ud800"),
     "id with a NUL": put(ONE, ("id",), "S2A_\0"),
