@@ -34,6 +34,7 @@ def on_s3(bucket):
     return settings.root, {name: getattr(settings, name) for name in names}
 
 
+@pytest.mark.slow
 def test_workers_make_the_cube_that_threads_make(season, cluster, tmp_path, s3, monkeypatch):
     here = set_up(season, tmp_path / "threads")
     days = days_of(season)

@@ -114,6 +114,7 @@ def test_rows_exist_exactly_from_planting_on(one_run, realcase):
     assert {r["ndvi_mean"] for r in sliver} == {None}
 
 
+@pytest.mark.slow
 def test_a_second_identical_run_changes_nothing(one_run):
     before = comparable(one_run)
     objects = [
